@@ -1,0 +1,68 @@
+"""Whether a component can run here, found without importing anything that it needs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from fxbench.options import Options
+from fxbench.registry import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """A state and, unless it is `ready`, why and what mends it.
+
+    Attributes:
+        state: `ready`, `missing extra`, `missing weights`, `needs option` or `broken`.
+        detail: one sentence; empty when ready.
+        mend: a command, or an option to give; empty when ready.
+    """
+
+    state: str
+    detail: str = ""
+    mend: str = ""
+
+
+READY = Availability("ready")
+
+
+def availability(entry: Entry, options: Options) -> Availability:
+    """The state of a component with these options."""
+    component = entry.component
+    absent = [module for module in component.requires if not _importable(module)]
+    if absent:
+        if component.mend:
+            mend = component.mend
+        elif component.extra:
+            mend = f"pip install '{entry.plugin.distribution}[{component.extra}]'"
+        else:
+            mend = f"pip install {' '.join(absent)}"
+        return Availability("missing extra", f"It needs {', '.join(absent)}.", mend)
+    for weights in component.weights:
+        try:
+            path = weights.locate()
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+            return Availability("broken", f"Looking for {weights.name} failed: {error}")
+        if path is None:
+            return Availability("missing weights", f"It needs {weights.name}.", weights.mend)
+    unset = options.missing(component)
+    if unset:
+        names = ", ".join(option.name for option in unset)
+        example = unset[0]
+        return Availability(
+            "needs option",
+            f"It needs the option {names}.",
+            f"--set {component.name}.{example.name}={example.type.upper()}",
+        )
+    return READY
+
+
+def _importable(module: str) -> bool:
+    if module in sys.modules:
+        return sys.modules[module] is not None
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False

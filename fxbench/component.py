@@ -1,0 +1,136 @@
+"""The light records that hooks return. This module imports nothing outside the standard library."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from fxbench.errors import PluginError
+
+OptionType = Literal["int", "float", "str", "bool", "path"]
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_OPTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+TRAITS = frozenset({"default", "floor", "gradient", "fixed", "minimum"})
+"""`default`: taken where a person names none of its kind; `floor`: the least that a component of
+this kind can do, it stands in every table;
+`gradient`: a classifier that answers gradients; `fixed`: an attack that takes an epsilon;
+`minimum`: an attack that finds the smallest perturbation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A typed option of a component, set by `--set NAME.OPTION=VALUE`, the environment or a file.
+
+    Attributes:
+        name: a Python identifier in lower case: the keyword argument that the factory gets.
+        type: what its text is parsed to. A `path` may begin with `~`.
+        default: its value where nobody sets it. None with `required` means that it must be set.
+        help: one sentence.
+        affects_results: False for what only says where things are: such an option doesn't
+            separate cached results.
+        required: the component can't be made without it.
+        choices: the values allowed, all of them where empty.
+    """
+
+    name: str
+    type: OptionType
+    default: int | float | str | bool | None
+    help: str
+    affects_results: bool = True
+    required: bool = False
+    choices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _OPTION_NAME.fullmatch(self.name):
+            raise PluginError(
+                f"The option name {self.name!r} is not a lower-case identifier such as 'min_size'."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A file that a component loads.
+
+    Attributes:
+        name: the file's name.
+        locate: finds the file without importing anything heavy; None where it is not there.
+        sha256: of the right file in hexadecimal; None where it is not known, and then every result
+            made with the file is marked `weights: unverified`.
+        mend: a command, or what to do, for a person who lacks the file.
+        source: where the file comes from.
+        licence: of the weights.
+    """
+
+    name: str
+    locate: Callable[[], Path | None]
+    sha256: str | None
+    mend: str
+    source: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a dataset's licence allows. Whatever shows, sends or copies images obeys it."""
+
+    licence: str
+    may_redistribute: bool
+    may_show: bool
+    may_send_to_cloud: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One thing that can be compared or plugged in.
+
+    Attributes:
+        name: lower case with hyphens, unique within its kind.
+        summary: one sentence.
+        factory: called with the component's options as keyword arguments; imports in its body;
+            returns an object of its kind's protocol.
+        extra: the extra of the plugin's own distribution that installs what it `requires`.
+        requires: top-level modules that must be importable, such as `tensorflow`.
+        traits: some of :data:`TRAITS`.
+        options: what can be set.
+        weights: the files that it loads.
+        terms: for a dataset: what its licence allows.
+        price: US dollars for one call of a cloud service.
+        sends: True when it sends images to another machine.
+        mend: the command that installs what it `requires`, where that is not an extra.
+        licence: of the component's code or model, where it restricts use.
+    """
+
+    name: str
+    summary: str
+    factory: Callable[..., Any]
+    extra: str | None = None
+    requires: tuple[str, ...] = ()
+    traits: frozenset[str] = frozenset()
+    options: tuple[Option, ...] = ()
+    weights: tuple[Weights, ...] = ()
+    terms: Terms | None = None
+    price: float | None = None
+    sends: bool = False
+    mend: str | None = None
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise PluginError(
+                f"The component name {self.name!r} is not lower case words joined by hyphens, "
+                "such as 'dlib-hog'."
+            )
+        if self.name in ("all", "none"):
+            raise PluginError(f"The component name {self.name!r} is reserved for selections.")
+        unknown = set(self.traits) - TRAITS
+        if unknown:
+            raise PluginError(
+                f"{self.name} has the unknown traits {sorted(unknown)}; known are {sorted(TRAITS)}."
+            )
+        if not callable(self.factory):
+            raise PluginError(f"The factory of {self.name} is not callable.")

@@ -1,0 +1,60 @@
+"""The hooks of fxbench. A plugin implements any of them with :data:`fxbench.hookimpl`.
+
+No hook takes an argument. Each returns light records (:class:`fxbench.component.Component`): a
+plugin's module must import no heavy library, the factory of a component imports in its body.
+Hooks are called one by one, so a plugin whose hook raises is reported and stops nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from fxbench.component import Component
+
+hookspec = pluggy.HookspecMarker("fxbench")
+
+
+@hookspec
+def fxbench_detectors() -> Iterable[Component]:  # type: ignore[empty-body]
+    """Face detectors. Each factory returns a :class:`fxbench.protocols.Detector`.
+
+    Since 0.1.
+    """
+
+
+@hookspec
+def fxbench_landmarkers() -> Iterable[Component]:  # type: ignore[empty-body]
+    """Landmark extractors. Each factory returns a :class:`fxbench.protocols.Landmarker`.
+
+    Since 0.1.
+    """
+
+
+@hookspec
+def fxbench_classifiers() -> Iterable[Component]:  # type: ignore[empty-body]
+    """Emotion classifiers. Each factory returns a :class:`fxbench.protocols.Classifier`.
+
+    A classifier with the trait `gradient` is a :class:`fxbench.protocols.Differentiable` too.
+
+    Since 0.1.
+    """
+
+
+@hookspec
+def fxbench_attacks() -> Iterable[Component]:  # type: ignore[empty-body]
+    """Adversarial attacks. Each factory returns a :class:`fxbench.protocols.Attack`.
+
+    Since 0.1.
+    """
+
+
+@hookspec
+def fxbench_datasets() -> Iterable[Component]:  # type: ignore[empty-body]
+    """Labelled images. Each factory returns a :class:`fxbench.protocols.Dataset`.
+
+    Since 0.1.
+    """

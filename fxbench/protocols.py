@@ -1,0 +1,136 @@
+"""What an object of each kind must do. Nothing needs to inherit from these classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+from fxbench.component import Terms
+from fxbench.types import Answers, Batch, Boxes, FaceSpec, Float32, Int64, Points, UInt8
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Finds faces."""
+
+    def detect(self, images: tuple[UInt8, ...]) -> Boxes:
+        """Boxes of the faces in RGB uint8 (H, W, 3) images of any sizes, `frame` their index.
+
+        The images are read-only. No image: no boxes.
+        """
+        ...
+
+
+@runtime_checkable
+class Landmarker(Protocol):
+    """Locates landmarks in faces that a detector found."""
+
+    scheme: str
+
+    def locate(self, images: tuple[UInt8, ...], boxes: Boxes) -> Points:
+        """Points in pixels, row-aligned with `boxes`; a row of NaN was not located."""
+        ...
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """Tells the emotion of a face.
+
+    Attributes:
+        labels: the emotion that each output means, None where it has no counterpart in EMOTIONS.
+        face: how faces are to be rendered.
+    """
+
+    labels: tuple[str | None, ...]
+    face: FaceSpec
+
+    def predict(self, faces: UInt8) -> Float32:
+        """Probabilities float32 (M, K) for RGB faces uint8 (M, size, size, 3); rows sum to 1.
+
+        A pure function of each face alone: grey, scaling and mean are the classifier's own.
+        """
+        ...
+
+
+@runtime_checkable
+class Differentiable(Classifier, Protocol):
+    """A classifier with the trait `gradient`."""
+
+    def gradient(self, faces: Float32, targets: Float32) -> Float32:
+        """The gradient of each face's cross-entropy with respect to its pixels.
+
+        Args:
+            faces: float32 (M, size, size, 3) in [0, 1].
+            targets: float32 (M, K), a distribution over the outputs for each face.
+
+        Returns:
+            float32 (M, size, size, 3): d cross_entropy(targets, predict(faces)) / d faces.
+        """
+        ...
+
+
+@runtime_checkable
+class Attack(Protocol):
+    """Perturbs faces so that a classifier errs.
+
+    Attributes:
+        norm: `linf` (largest change of a pixel) or `l2` (root mean square per pixel).
+    """
+
+    norm: str
+
+    def perturb(
+        self,
+        model: Differentiable,
+        faces: Float32,
+        targets: Float32,
+        *,
+        epsilon: float,
+        seeds: Int64,
+    ) -> Float32:
+        """Adversarial faces float32 (M, size, size, 3), within `epsilon` of `faces`.
+
+        The core clips them to the epsilon-ball and to [0, 1], rounds them to 8 bits and predicts
+        again itself, so nothing that an attack claims is believed.
+
+        Args:
+            model: the surrogate.
+            faces: float32 (M, size, size, 3) in [0, 1], as the surrogate wants them.
+            targets: float32 (M, K), the right label of each face, to be moved away from.
+            epsilon: the budget in units of [0, 1] pixels.
+            seeds: int64 (M,), one for each face: the result for a face depends on no other face.
+        """
+        ...
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Labelled images in splits.
+
+    Attributes:
+        splits: what is there, the one to evaluate by default first.
+        protocols: the names of the rules for what counts and what is right, the default first.
+        terms: what the licence allows.
+    """
+
+    splits: tuple[str, ...]
+    protocols: tuple[str, ...]
+    terms: Terms
+
+    def fingerprint(self, split: str) -> str:
+        """A hash of the contents, the same on every machine.
+
+        It differs when an image, a label or an option that affects results does.
+        """
+        ...
+
+    def answers(self, split: str, protocol: str) -> Answers:
+        """The images that count under `protocol`, and what is right."""
+        ...
+
+    def batches(self, split: str, rows: Int64) -> Iterator[Batch]:
+        """The images of `rows` (ascending), in order, in one or more batches.
+
+        An image that can't be read is a :class:`fxbench.types.Failure` of its batch.
+        """
+        ...

@@ -1,0 +1,43 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from make_ferplus import make_ferplus
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """A folder with FER+, photos, clips and weights; the test skips where it is missing."""
+    folder = Path(os.environ.get("FXBENCH_TEST_DATA", ROOT.parent / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.skip(f"needs the test data in {folder} (FXBENCH_TEST_DATA names another folder)")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes what belongs to the person who runs it."""
+    for name in list(os.environ):
+        if name.startswith("FXBENCH_") and name != "FXBENCH_TEST_DATA":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("FXBENCH_CACHE", str(tmp_path / "cache"))
+    # DeepFace makes a folder in its home when it is imported.
+    monkeypatch.setenv("DEEPFACE_HOME", str(tmp_path / "deepface"))
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin of tests/toy is installed."""
+    monkeypatch.syspath_prepend(ROOT / "tests" / "toy")
+
+
+@pytest.fixture
+def ferplus(tmp_path: Path) -> Path:
+    """A tiny FER+ tree of the authors' layout: 17 valid images count under `majority`."""
+    return make_ferplus(tmp_path / "ferplus")
