@@ -1,0 +1,151 @@
+"""The leaderboard of a run, from its cells alone: which combination is best, if any is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fxbench.tables import classified, flat, leading_columns, notes
+from fxbench.tabular import Column, Table, format_epsilon, to_csv, to_json
+from fxbench.tabular import render as render_table
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+    from fxbench.tables import Cell
+    from fxbench.tabular import Format, Row
+
+_CONDITION = ("attack", "surrogate", "norm", "epsilon")
+
+
+def leaderboard_rows(cells: Iterable[Cell]) -> list[Row]:
+    """One flat object for each cell that has a classifier: the clean ones, then the attacked.
+
+    Fractions from 0 to 1; None where there is no value. A clean cell has the attack `none` and
+    neither surrogate, norm nor epsilon.
+    """
+    every = list(cells)
+    clean = sorted(classified(every, attacked=False), key=_place(every))
+    return [flat(cell) for cell in (*clean, *classified(every, attacked=True))]
+
+
+def leaderboard_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
+    """The clean cells of each dataset, split and protocol, the best first, with what attacks do.
+
+    Sorted by rank, then by end-to-end accuracy; what has no result stands below with the reason.
+
+    Args:
+        cells: of a run.
+        run: its record, for the notes; see :func:`fxbench.tables.notes`.
+    """
+    every = list(cells)
+    clean = sorted(classified(every, attacked=False), key=_place(every))
+    attacked = [cell for cell in classified(every, attacked=True) if _is_own(cell)]
+    conditions = _conditions(attacked)
+    robust: dict[Hashable, Row] = {}
+    for cell in attacked:
+        accuracy = (cell.get("metrics") or {}).get("accuracy_end_to_end") or {}
+        robust.setdefault(_combination(cell), {})[_key(cell)] = accuracy.get("value")
+    rows = [flat(cell) | robust.get(_combination(cell), {}) for cell in clean]
+    columns = (
+        Column("rank_low", "rank", "rank"),
+        *leading_columns(clean),
+        Column("accuracy", "accuracy % [95 % CI]", "interval"),
+        Column("accuracy_end_to_end", "end-to-end %", "percent"),
+        Column("macro_f1", "macro-F1 %", "percent"),
+        *(Column(key, f"{header} %", "percent") for key, header in conditions.items()),
+        Column("latency_p50_ms", "p50 ms", "time"),
+        Column("images_per_s", "images/s", "rate"),
+        Column("status", "status", "status", show="any"),
+    )
+    lines = [
+        "Rank: from 1 + the number of cells significantly better to 1 + the number not "
+        "significantly worse, end-to-end on the same images (mid-p McNemar tests, Holm's "
+        "correction, 5 %).",
+        "Accuracy and macro-F1 are over found faces; end-to-end counts a missed face as wrong.",
+    ]
+    if conditions:
+        lines.append(
+            f"{', '.join(conditions.values())}: end-to-end accuracy when the classifier itself is "
+            "attacked so."
+        )
+    return Table("Leaderboard", columns, tuple(rows), (*lines, *notes(clean, run, shared=False)))
+
+
+def render(
+    cells: Iterable[Cell],
+    run: Mapping[str, Any] | None = None,
+    *,
+    format: Format = "table",  # noqa: A002 - the name of the command line's option
+    width: int | None = None,
+) -> str:
+    """The leaderboard as text: `table` and `md` for people, `csv` and `json` with every cell."""
+    if format == "csv":
+        return to_csv(leaderboard_rows(cells))
+    if format == "json":
+        return to_json(leaderboard_rows(cells))
+    return render_table(leaderboard_table(cells, run), format, width)
+
+
+def _place(cells: Sequence[Cell]) -> Any:
+    """A sort key: family by family in the order of the run, the best rank and score first."""
+    families: dict[Hashable, int] = {}
+    for cell in cells:
+        families.setdefault(_family(cell), len(families))
+
+    def key(cell: Cell) -> tuple[float, ...]:
+        rank = cell.get("rank") or {}
+        score = ((cell.get("metrics") or {}).get("accuracy_end_to_end") or {}).get("value")
+        return (
+            families[_family(cell)],
+            cell["status"] != "ok",
+            rank.get("low", float("inf")),
+            rank.get("high", float("inf")),
+            1.0 if score is None else -score,
+        )
+
+    return key
+
+
+def _family(cell: Cell) -> Hashable:
+    axes = cell["axes"]
+    return tuple(axes.get(axis) for axis in ("dataset", "split", "protocol"))
+
+
+def _combination(cell: Cell) -> Hashable:
+    """The axes that a clean cell and the attacked cells made from it have in common."""
+    return tuple(
+        sorted((axis, str(v)) for axis, v in cell["axes"].items() if axis not in _CONDITION)
+    )
+
+
+def _is_own(cell: Cell) -> bool:
+    """Whether the classifier itself was attacked, with a budget that is more than nothing."""
+    axes = cell["axes"]
+    own = axes.get("surrogate") in (None, axes["classifier"])
+    return own and axes.get("epsilon") != 0
+
+
+def _key(cell: Cell) -> str:
+    axes = cell["axes"]
+    return "/".join(str(axes.get(axis)) for axis in ("attack", "norm", "epsilon"))
+
+
+def _conditions(attacked: Iterable[Cell]) -> dict[str, str]:
+    """The header of each condition by its key, in order of attack, norm and epsilon."""
+    axes = [cell["axes"] for cell in attacked]
+    order = {name: i for i, name in enumerate(dict.fromkeys(a["attack"] for a in axes))}
+    cells = sorted(
+        ({"axes": a} for a in axes),
+        key=lambda c: (
+            order[c["axes"]["attack"]],
+            str(c["axes"].get("norm")),
+            c["axes"].get("epsilon") or 0.0,
+        ),
+    )
+    headers = {}
+    for cell in cells:
+        a = cell["axes"]
+        norm = "" if a.get("norm") in (None, "linf") else f" {a['norm']}"
+        budget = "" if a.get("epsilon") is None else f" {format_epsilon(a['epsilon'])}"
+        headers[_key(cell)] = f"{a['attack']}{norm}{budget}"
+    return headers

@@ -1,0 +1,1 @@
+"""What the harness measures, one module for each family; docs/metrics.md defines every number."""

@@ -1,0 +1,303 @@
+"""The accuracy, recall, robustness and latency tables of a run, from its cells alone.
+
+Pure functions of a run's cells: nothing here needs a plugin, NumPy or the images. The tables that
+they return are shown by :mod:`fxbench.tabular`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fxbench.labels import EMOTIONS
+from fxbench.tabular import (
+    Column,
+    Table,
+    format_epsilon,
+    render,
+    to_csv,
+    to_json,
+    to_markdown,
+    to_rich,
+    to_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from fxbench.tabular import Row
+
+    Cell = Mapping[str, Any]
+
+__all__ = [
+    "AXES",
+    "Column",
+    "Table",
+    "accuracy_table",
+    "classified",
+    "flat",
+    "format_epsilon",
+    "latency_table",
+    "leading_columns",
+    "notes",
+    "recall_table",
+    "render",
+    "robustness_table",
+    "to_csv",
+    "to_json",
+    "to_markdown",
+    "to_rich",
+    "to_text",
+]
+
+AXES = (
+    "dataset",
+    "split",
+    "protocol",
+    "detector",
+    "classifier",
+    "attack",
+    "surrogate",
+    "norm",
+    "epsilon",
+)
+_PROPORTIONS = (
+    "accuracy",
+    "accuracy_end_to_end",
+    "accuracy_shared",
+    "accuracy_shared_end_to_end",
+    "multi_target_accuracy",
+    "multi_target_accuracy_end_to_end",
+    "detection_rate",
+    "attack_success_rate",
+)
+_NUMBERS = (
+    "macro_f1",
+    "macro_f1_end_to_end",
+    "macro_f1_shared",
+    "macro_f1_shared_end_to_end",
+    "cross_entropy",
+    "kl",
+)
+_LATENCY = {
+    "latency_p50_ms": "p50_ms",
+    "latency_p90_ms": "p90_ms",
+    "latency_p99_ms": "p99_ms",
+    "latency_samples": "samples",
+    "images_per_s": "images_per_s",
+    "batch": "batch",
+    "load_s": "load_s",
+    "detect_load_s": "detect_load_s",
+    "classify_load_s": "classify_load_s",
+}
+
+
+def flat(cell: Cell) -> Row:
+    """A cell as one flat record: axes, metrics, rank, latency and status, missing ones None.
+
+    A clean cell has the attack `none`.
+    """
+    axes: Mapping[str, Any] = cell.get("axes") or {}
+    images: Mapping[str, Any] = cell.get("images") or {}
+    metrics: Mapping[str, Any] = cell.get("metrics") or {}
+    rank: Mapping[str, Any] = cell.get("rank") or {}
+    latency: Mapping[str, Any] = cell.get("latency") or {}
+    reason: Mapping[str, Any] = cell.get("reason") or {}
+    row: Row = {axis: axes.get(axis) for axis in AXES}
+    row["attack"] = axes.get("attack") or "none"
+    row |= {axis: value for axis, value in axes.items() if axis not in row}
+    row |= {key: images.get(key) for key in ("n", "found", "attacked", "unreadable")}
+    for name in _PROPORTIONS:
+        _put(row, name, metrics.get(name))
+    for name in _NUMBERS:
+        row[name] = (metrics.get(name) or {}).get("value")
+    row |= {f"rank_{key}": rank.get(key) for key in ("low", "high", "of")}
+    row |= {key: latency.get(name) for key, name in _LATENCY.items()}
+    row |= {"weights": cell.get("weights"), "floor": bool(cell.get("floor"))}
+    row |= {"status": cell.get("status"), "reason": reason.get("message")}
+    row |= {"reason_kind": reason.get("kind"), "mend": reason.get("mend"), "id": cell.get("id")}
+    return row
+
+
+def _put(row: Row, name: str, estimate: Mapping[str, Any] | None) -> None:
+    estimate = estimate or {}
+    row[name] = estimate.get("value")
+    row[f"{name}_low"] = estimate.get("low")
+    row[f"{name}_high"] = estimate.get("high")
+    row[f"{name}_n"] = estimate.get("n")
+
+
+def classified(cells: Iterable[Cell], *, attacked: bool) -> list[Cell]:
+    """The clean or the attacked cells that have a classifier, those without a result last."""
+    chosen = [
+        cell
+        for cell in cells
+        if cell["axes"].get("classifier")
+        and (cell["axes"].get("attack", "none") != "none") == attacked
+    ]
+    return sorted(chosen, key=lambda cell: cell["status"] != "ok")
+
+
+def leading_columns(cells: Sequence[Cell]) -> tuple[Column, ...]:
+    """The columns that say which cell a row is: whatever is the same everywhere goes in the title.
+
+    An axis that this version has no column for is shown where it varies.
+    """
+    further = dict.fromkeys(axis for cell in cells for axis in cell["axes"] if axis not in AXES)
+    return (
+        *(Column(axis, axis, show="varies") for axis in ("dataset", "split", "protocol")),
+        Column("detector", "detector"),
+        Column("classifier", "classifier", "named"),
+        *(Column(axis, axis, show="varies") for axis in further),
+    )
+
+
+STATUS = Column("status", "status", "status", show="any")
+
+
+def notes(cells: Sequence[Cell], run: Mapping[str, Any] | None, *, shared: bool) -> list[str]:
+    """The notes that a table needs because of what is in it.
+
+    Args:
+        cells: of the table.
+        run: the run's record; for each of its `datasets` the `fingerprint` and a `note`, such as
+            where labels come from, are read where they are there.
+        shared: whether the table has a score over shared labels.
+    """
+    offered = {tuple(cell["shared_labels"]) for cell in cells if cell.get("shared_labels")}
+    lines = [
+        f"Shared labels, which all compared classifiers have: {', '.join(labels)}."
+        for labels in (sorted(offered) if shared else ())
+    ]
+    if any(cell.get("weights") == "unverified" for cell in cells):
+        lines.append("† weights: unverified. These figures say nothing about the named model.")
+    if any(cell.get("floor") for cell in cells):
+        lines.append("‡ a floor: the least that a method has to beat.")
+    datasets = (run or {}).get("datasets") or {}
+    for name in dict.fromkeys(cell["axes"].get("dataset") for cell in cells):
+        record = datasets.get(name) or {}
+        parts = [str(record["note"])] if record.get("note") else []
+        if record.get("fingerprint"):
+            parts.append(f"fingerprint {str(record['fingerprint'])[:12]}")
+        if parts:
+            lines.append(f"Dataset {name}: {', '.join(parts)}.")
+    unreadable: dict[str, int] = {}
+    for cell in cells:
+        place = " ".join(str(cell["axes"].get(axis)) for axis in AXES[:3])
+        count = (cell.get("images") or {}).get("unreadable") or 0
+        unreadable[place] = max(count, unreadable.get(place, 0))
+    lines += [
+        f"Images of {place} that could not be read and count nowhere: {count:,}."
+        for place, count in unreadable.items()
+        if count
+    ]
+    return lines + _reasons(cells)
+
+
+def _reasons(cells: Sequence[Cell]) -> list[str]:
+    """Why cells have no result and what mends it, each reason once."""
+    counts: dict[tuple[str, ...], int] = {}
+    for cell in cells:
+        reason = cell.get("reason")
+        if reason:
+            key = tuple(str(p or "") for p in (cell["status"], reason["message"], reason["mend"]))
+            counts[key] = counts.get(key, 0) + 1
+    return [
+        f"{status} ({count} cell{'s' if count > 1 else ''}): {message}{mend and f' → {mend}'}"
+        for (status, message, mend), count in counts.items()
+    ]
+
+
+def accuracy_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
+    """The scores of the clean cells, those that failed or were skipped below with the reason."""
+    chosen = classified(cells, attacked=False)
+    rows = [flat(cell) for cell in chosen]
+    columns = (
+        *leading_columns(chosen),
+        Column("accuracy", "accuracy % [95 % CI]", "interval"),
+        Column("accuracy_end_to_end", "end-to-end %", "percent"),
+        Column("accuracy_shared", "shared labels %", "percent", show="any"),
+        Column("multi_target_accuracy", "multi-target %", "percent", show="any"),
+        Column("macro_f1", "macro-F1 %", "percent"),
+        Column("cross_entropy", "cross-entropy", "number", show="any"),
+        Column("found", "faces found", "found"),
+        STATUS,
+    )
+    first = [
+        "Accuracy, shared labels, multi-target, macro-F1 and cross-entropy are over found faces; "
+        "end-to-end counts a missed face as wrong."
+    ]
+    return Table("Accuracy", columns, tuple(rows), (*first, *notes(chosen, run, shared=True)))
+
+
+def recall_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
+    """The recall of each emotion, for the clean cells that have a result."""
+    chosen = [
+        cell
+        for cell in classified(cells, attacked=False)
+        if cell["status"] == "ok" and cell.get("recall")
+    ]
+    rows: list[Row] = []
+    for cell in chosen:
+        row: Row = dict(cell["axes"])
+        for emotion in EMOTIONS:
+            _put(row, f"recall_{emotion}", cell["recall"].get(emotion))
+        row |= {"weights": cell.get("weights"), "floor": bool(cell.get("floor"))}
+        rows.append(row | {"id": cell.get("id")})
+    columns = (
+        *leading_columns(chosen),
+        *(Column(f"recall_{emotion}", f"{emotion} %", "interval") for emotion in EMOTIONS),
+    )
+    return Table(
+        "Recall",
+        columns,
+        tuple(rows),
+        (
+            "Right answers among the found faces of each emotion, with 95 % intervals.",
+            *notes(chosen, run, shared=False),
+        ),
+    )
+
+
+def robustness_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
+    """The scores of the attacked cells, those that failed or were skipped below."""
+    chosen = classified(cells, attacked=True)
+    # What can't be combined, and nobody asked for by name, is a note and no row.
+    rows = [flat(cell) for cell in chosen if cell["status"] != "skipped" or cell.get("asked")]
+    columns = (
+        *leading_columns(chosen),
+        Column("attack", "attack"),
+        Column("norm", "norm", show="varies"),
+        Column("epsilon", "epsilon", "epsilon"),
+        Column("surrogate", "surrogate"),
+        Column("accuracy", "robust accuracy % [95 % CI]", "interval"),
+        Column("accuracy_end_to_end", "end-to-end %", "percent"),
+        Column("attack_success_rate", "attack success % [95 % CI]", "interval-of"),
+        STATUS,
+    )
+    first = [
+        "Robust accuracy is over found faces; end-to-end counts a missed face as wrong. Attack "
+        "success is over the attacked faces that were right when clean: their number follows 'of'."
+    ]
+    return Table("Robustness", columns, tuple(rows), (*first, *notes(chosen, run, shared=False)))
+
+
+def latency_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
+    """How fast the chain detect, crop, predict is, for the clean cells that were timed."""
+    chosen = [cell for cell in classified(cells, attacked=False) if cell.get("latency")]
+    rows = [flat(cell) for cell in chosen]
+    columns = (
+        *leading_columns(chosen),
+        Column("latency_p50_ms", "p50 ms", "time"),
+        Column("latency_p90_ms", "p90 ms", "time"),
+        Column("latency_p99_ms", "p99 ms", "time"),
+        Column("images_per_s", "images/s", "rate"),
+        Column("load_s", "load s", "time"),
+        Column("latency_samples", "samples", "count"),
+    )
+    sizes = sorted({row["batch"] for row in rows if row["batch"]})
+    batches = f" in batches of {', '.join(map(str, sizes))}" if sizes else " in batches"
+    first = [
+        "Milliseconds for one image at a time (detect, crop, predict) after warm-up; "
+        f"images/s{batches}; loading is counted in neither."
+    ]
+    return Table("Latency", columns, tuple(rows), (*first, *notes(chosen, run, shared=False)))

@@ -1,0 +1,277 @@
+"""A table as plain data, and its renderings for people and for programs.
+
+Rows are flat records, columns say how a row is shown. What is shown is for people: percent with one
+decimal, marks, a dash for what is missing. `to_csv` and `to_json` give the rows as they are, with
+every key, fractions from 0 to 1.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from rich.table import Table as RichTable
+
+Row = dict[str, Any]
+Show = Literal["always", "any", "varies"]
+Format = Literal["table", "md", "csv", "json"]
+
+MISSING = "-"
+
+_STATUS_WIDTH = 30
+"""Characters a line for the reason of a failure where a table is too wide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How a key of the rows is shown.
+
+    Attributes:
+        key: of the row; a format may read keys beside it, such as `accuracy_low`.
+        header: what stands above.
+        format: a key of FORMATS.
+        show: `any`: only where a row has something to show; `varies`: only where rows differ, else
+            its value stands in the title.
+    """
+
+    key: str
+    header: str
+    format: str = "text"
+    show: Show = "always"
+
+    @property
+    def justify(self) -> Literal["left", "right"]:
+        """Words to the left, numbers to the right."""
+        return "left" if self.format in ("text", "named", "status") else "right"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table.
+
+    Attributes:
+        title: what it shows.
+        columns: what people see, in order.
+        rows: flat records of JSON values.
+        notes: what a reader must know, one sentence or two each.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+
+def format_epsilon(epsilon: float | None) -> str:
+    """A budget in units of [0, 1] pixels as people write it: `2/255`, `0`, or a plain number."""
+    if epsilon is None:
+        return MISSING
+    steps = epsilon * 255
+    if epsilon not in (0, 1) and round(steps) and abs(steps - round(steps)) < 1e-3:
+        return f"{round(steps)}/255"
+    return f"{epsilon:g}"
+
+
+def _percent(row: Row, key: str) -> str:
+    return f"{100 * row[key]:.1f}"
+
+
+def _interval(row: Row, key: str) -> str:
+    low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
+    if low is None or high is None:
+        return _percent(row, key)
+    return f"{_percent(row, key)} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _found(row: Row, key: str) -> str:
+    share = f" ({100 * row[key] / row['n']:.1f} %)" if row["n"] else ""
+    return f"{row[key]:,}/{row['n']:,}{share}"
+
+
+def _named(row: Row, key: str) -> str:
+    unverified = "†" if row.get("weights") == "unverified" else ""
+    return f"{row[key]}{unverified}{'‡' if row.get('floor') else ''}"
+
+
+def _rank(row: Row, key: str) -> str:
+    low, high = row[key], row["rank_high"]
+    return f"{low}" if low == high else f"{low}-{high}"
+
+
+def _status(row: Row, key: str) -> str:
+    if row[key] == "ok":
+        return ""
+    # The whole reason, with what mends it, is a note below: rows stay readable.
+    return f"{row[key]}: {row['reason_kind']}" if row.get("reason_kind") else str(row[key])
+
+
+FORMATS: dict[str, Callable[[Row, str], str]] = {
+    "text": lambda row, key: str(row[key]),
+    "named": _named,
+    "percent": _percent,
+    "interval": _interval,
+    "interval-of": lambda row, key: f"{_interval(row, key)} of {row[f'{key}_n']:,}",
+    "number": lambda row, key: f"{row[key]:.3f}",
+    "time": lambda row, key: f"{row[key]:.{2 if row[key] < 10 else 1}f}",
+    "rate": lambda row, key: f"{row[key]:,.{1 if row[key] < 100 else 0}f}",
+    "count": lambda row, key: f"{row[key]:,}",
+    "epsilon": lambda row, key: format_epsilon(row[key]),
+    "found": _found,
+    "rank": _rank,
+    "status": _status,
+}
+"""How a value becomes text. A value of None is shown as MISSING before any of these is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A table as text: what the renderings for people share."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def _text(column: Column, row: Row) -> str:
+    if row.get(column.key) is None:
+        return MISSING
+    return FORMATS[column.format](row, column.key)
+
+
+def _shown(table: Table) -> _Shown:
+    title, kept = [], []
+    for column in table.columns:
+        texts = [_text(column, row) for row in table.rows]
+        if column.show == "varies" and len(set(texts)) <= 1:
+            title += [text for text in texts[:1] if text != MISSING]
+        elif column.show != "any" or set(texts) - {"", MISSING}:
+            kept.append((column, texts))
+    heading = f"{table.title}: {', '.join(title)}" if title else table.title
+    rows = tuple(zip(*(texts for _, texts in kept), strict=True))
+    return _Shown(heading, tuple(column for column, _ in kept), rows)
+
+
+def _stacked(column: Column, texts: list[str]) -> tuple[str, list[str]]:
+    """A column's header and cells broken into lines where that reads well."""
+    cells = [text.replace(" [", "\n[").replace(" (", "\n(") for text in texts]
+    if column.format == "status":
+        cells = [textwrap.fill(text, _STATUS_WIDTH) for text in texts]
+    width = _width([*cells, column.header.replace(" ", "\n")])
+    return textwrap.fill(column.header, width), cells
+
+
+def _width(texts: Iterable[str]) -> int:
+    return max((len(line) for text in texts for line in text.splitlines()), default=0)
+
+
+def to_rich(table: Table, width: int | None = None) -> RichTable:
+    """For a terminal, with the notes below.
+
+    Args:
+        table: what to show.
+        width: of the terminal in characters, None for as much as the table needs. Where one line a
+            row is too wide, intervals go below their values; where that is too wide as well, words
+            are broken. No number is ever cut off.
+    """
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    shown = _shown(table)
+    cells = [[row[index] for row in shown.rows] for index in range(len(shown.columns))]
+    layout = [(column.header, texts) for column, texts in zip(shown.columns, cells, strict=True)]
+    # Two characters stand between columns, one before the first and one after the last.
+    gaps = 2 * len(layout)
+    if width is not None and gaps + sum(_width([head, *texts]) for head, texts in layout) > width:
+        layout = [_stacked(c, texts) for c, texts in zip(shown.columns, cells, strict=True)]
+    rich_table = RichTable(
+        title=Text(shown.title),
+        caption=Text("\n".join(table.notes)) if table.notes else None,
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )
+    for column, (header, _) in zip(shown.columns, layout, strict=True):
+        # Folding a word that is too long keeps it whole; the default would cut it off.
+        rich_table.add_column(Text(header), justify=column.justify, overflow="fold")
+    for row in zip(*(texts for _, texts in layout), strict=True):
+        # As Text, so that square brackets are not read as markup.
+        rich_table.add_row(*(Text(text) for text in row))
+    return rich_table
+
+
+def to_text(table: Table, width: int | None = None) -> str:
+    """As `to_rich`, without colours; as wide as the table needs where `width` is None."""
+    from rich.console import Console
+
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=width or 10_000, color_system=None, force_terminal=False)
+    console.print(to_rich(table, width))
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def to_markdown(table: Table) -> str:
+    """A heading, a table of GitHub's kind and the notes as a list."""
+    shown = _shown(table)
+    rule = ("---:" if column.justify == "right" else "---" for column in shown.columns)
+    lines = [
+        f"### {_escape(shown.title)}",
+        "",
+        _line(_escape(column.header) for column in shown.columns),
+        _line(rule),
+        *(_line(map(_escape, row)) for row in shown.rows),
+    ]
+    if table.notes:
+        lines += ["", *(f"- {_escape(note)}" for note in table.notes)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escape(text: str) -> str:
+    return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").split())
+
+
+def to_csv(rows: Table | Iterable[Row]) -> str:
+    """A header and one line a row: every key that any row has; nothing for a missing value."""
+    records = list(rows.rows if isinstance(rows, Table) else rows)
+    keys = list(dict.fromkeys(key for row in records for key in row))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, keys, restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in records:
+        # Booleans as in JSON.
+        writer.writerow({k: json.dumps(v) if isinstance(v, bool) else v for k, v in row.items()})
+    return buffer.getvalue()
+
+
+def to_json(rows: Table | Iterable[Row]) -> str:
+    """A list with one object for each row; for a table an object: `title`, `rows` and `notes`."""
+    what: Any = (
+        list(rows)
+        if not isinstance(rows, Table)
+        else {
+            "title": rows.title,
+            "rows": list(rows.rows),
+            "notes": list(rows.notes),
+        }
+    )
+    return json.dumps(what, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def render(table: Table, format: Format = "table", width: int | None = None) -> str:  # noqa: A002 - the option's name
+    """The table as text in one of the formats; `width` is for `table`."""
+    if format == "table":
+        return to_text(table, width)
+    return {"md": to_markdown, "csv": to_csv, "json": to_json}[format](table)
