@@ -1,0 +1,5 @@
+"""`python -m fxbench`."""
+
+from fxbench.cli import main
+
+main()

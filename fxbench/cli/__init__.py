@@ -1,0 +1,123 @@
+"""The command line. Each command is a module of its own, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from typing import Any
+
+import click
+
+from fxbench import __version__
+from fxbench.errors import FxbenchError
+from fxbench.names import unknown_name
+
+_COMMANDS = {
+    "list": ("listing", "List the components that are installed, and what each one lacks."),
+    "show": ("show", "Show all about a component or a plugin."),
+    "run": ("run", "Evaluate every combination and print the tables."),
+    "tables": ("tables", "Print the accuracy, robustness and latency tables of a run."),
+    "leaderboard": ("leaderboard", "Print the leaderboard of a run."),
+    "clean": ("clean", "Show what the cache takes, and free it."),
+}
+INTERRUPTED = 130
+_BUG = 70
+
+EXIT_CODES = r"""\b
+Exit codes:
+  0    done
+  1    the answer is no
+  2    wrong usage or input
+  3    finished, but some cells or images failed
+  4    stopped, and can be resumed (a full disk)
+  130  interrupted"""
+
+
+class _Commands(click.Group):
+    """A group that knows its commands by name and summary, and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        if name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"fxbench.cli.{_COMMANDS[name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(unknown_name("command", args[0], _COMMANDS), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+
+
+@click.group(
+    cls=_Commands,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, "--version", prog_name="fxbench")
+@click.option("--debug", is_flag=True, help="Show tracebacks and what the library logs.")
+@click.pass_context
+def cli(ctx: click.Context, *, debug: bool) -> None:
+    r"""Benchmark facial expression recognition: accuracy, robustness and latency.
+
+    \b
+    Examples:
+      fxbench list
+      fxbench run --set ferplus.path=~/data/ferplus --split valid
+      fxbench run --classifiers emopy,deepface --attacks none,fgsm
+      fxbench leaderboard --format md
+    """
+    ctx.obj = {"debug": debug}
+    if debug:
+        logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(name)s: %(message)s")
+        logging.getLogger().setLevel(logging.INFO)
+        logging.getLogger("fxbench").setLevel(logging.DEBUG)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code; no traceback is shown without --debug."""
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in given
+    try:
+        code: Any = cli.main(given, prog_name="fxbench", standalone_mode=False)
+    except click.exceptions.Abort:
+        _say("Interrupted. The same command goes on where it stopped.")
+        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt:
+        _say("Interrupted. The same command goes on where it stopped.")
+        sys.exit(INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except FxbenchError as error:
+        if debug:
+            raise
+        _say(f"Error: {error}")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read the output (`| head`) has had enough.
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        _say(
+            f"Error: fxbench failed unexpectedly ({type(error).__name__}: {error}). Run it as "
+            "`fxbench --debug …` to see where, and please report it."
+        )
+        sys.exit(_BUG)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

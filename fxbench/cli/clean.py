@@ -1,0 +1,67 @@
+"""`fxbench clean`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from fxbench.cli.tables import results_option
+
+
+@click.command("clean")
+@click.option(
+    "--unused", is_flag=True, help="Free what no run in the results folder was made from."
+)
+@click.option("--all", "everything", is_flag=True, help="Free all of it; runs keep their tables.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--json", "as_json", is_flag=True, help="An object, for programs.")
+@results_option
+def command(*, unused: bool, everything: bool, yes: bool, as_json: bool, results: Path) -> None:
+    r"""Show what the cache takes, and free it. Runs keep their tables either way.
+
+    What is freed is computed again when a run needs it. FXBENCH_CACHE moves the cache.
+
+    \b
+    Examples:
+      fxbench clean
+      fxbench clean --unused
+      fxbench clean --all --yes
+    """
+    from fxbench.cache import contents, free, used_keys
+    from fxbench.chunks import Chunks, default_folder
+
+    chunks = Chunks(default_folder())
+    before = contents(chunks, results)
+    record = {
+        "folder": str(chunks.folder),
+        "chunks": before.total.chunks,
+        "bytes": before.total.bytes,
+        "used_bytes": before.used.bytes,
+        "leftover_bytes": before.leftovers.bytes,
+    }
+    if not as_json:
+        click.echo(f"{chunks.folder}: {before.total.chunks} chunks, {_size(before.total.bytes)}")
+        click.echo(
+            f"  {_size(before.used.bytes)} of it from the runs in {results}, "
+            f"{_size(before.leftovers.bytes)} left by processes that were killed"
+        )
+    if everything or unused:
+        if not yes:
+            click.confirm("Free it?" if everything else "Free what is not used?", abort=True)
+        freed = free(chunks, () if everything else used_keys(results))
+        record["freed_bytes"] = freed.bytes
+        if not as_json:
+            click.echo(f"Freed {_size(freed.bytes)} in {freed.chunks} files")
+    if as_json:
+        click.echo(json.dumps(record, indent=1))
+
+
+def _size(count: int) -> str:
+    value = float(count)
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"

@@ -1,0 +1,182 @@
+"""`fxbench run`."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fxbench.cli.values import Epsilons, Names
+
+if TYPE_CHECKING:
+    from fxbench.plan import Plan
+
+
+@click.command("run")
+@click.option("--datasets", type=Names(), help="Datasets; by default all that are ready.")
+@click.option("--split", help="The split of each dataset; by default test, else valid.")
+@click.option("--protocol", help="Which images count and what is right; see docs/datasets.md.")
+@click.option("--detectors", type=Names(), help="Face detectors.")
+@click.option("--classifiers", type=Names(), help="Emotion classifiers.")
+@click.option("--landmarkers", type=Names(), default=(), help="Landmark extractors.")
+@click.option("--attacks", type=Names(), help="Attacks; `none` is the clean result.")
+@click.option(
+    "--epsilons",
+    type=Epsilons(),
+    default="0,2/255,8/255",
+    show_default=True,
+    help="Budgets of the attacks, of the pixels' range [0, 1].",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many images, evenly spaced.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME.OPTION=VALUE",
+    help="Set an option of a component; may be given again.",
+)
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="Where run folders are made.",
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), help="Threads of the libraries; default all cores."
+)
+@click.option(
+    "--latency/--no-latency", default=True, help="Measure latency (the default), or leave it out."
+)
+@click.option("--dry-run", is_flag=True, help="Show the plan and run nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON at the end.")
+def command(
+    *,
+    split: str | None,
+    protocol: str | None,
+    epsilons: tuple[float, ...],
+    limit: int | None,
+    settings: tuple[str, ...],
+    results: Path,
+    threads: int | None,
+    latency: bool,
+    dry_run: bool,
+    as_json: bool,
+    **names: tuple[str, ...] | None,
+) -> int:
+    r"""Evaluate every combination of detectors, classifiers and attacks on labelled images.
+
+    Every list takes names separated by commas, or `all` for all that are ready. What is computed
+    is kept: a run that was stopped goes on where it was, and one that is finished is read.
+
+    \b
+    Examples:
+      fxbench run --set ferplus.path=~/data/ferplus --split valid
+      fxbench run --classifiers emopy,deepface
+      fxbench run --detectors all --classifiers all --attacks none,fgsm --epsilons 4/255
+      fxbench run --limit 200 --dry-run
+    """
+    from fxbench import environment
+
+    # Before NumPy is imported: its linear algebra reads the number of threads only then.
+    environment.fix_threads(threads or environment.available_cores())
+
+    from fxbench import runner
+    from fxbench.chunks import default_folder
+    from fxbench.cli.terminal import Watch, chatter_to, messages, output
+    from fxbench.plan import Selection
+
+    selection = Selection(split=split, protocol=protocol, epsilons=epsilons, limit=limit, **names)
+    prepared = runner.prepare(selection, settings)
+    console = messages()
+    for entry, reason in prepared.plan.left_out:
+        console.print(
+            f"Left out: {entry.kind.name} {entry.name} ({reason.kind}): {reason.mend}",
+            markup=False,
+        )
+    if dry_run:
+        _show_plan(prepared.plan, as_json=as_json)
+        return 0
+    how = runner.Settings(results=results, threads=threads, measure_latency=latency)
+    debug = click.get_current_context().find_root().obj["debug"]
+    quiet = nullcontext(console) if debug else chatter_to(default_folder() / "stderr.log")
+    with quiet as real, Watch(real) as watch:
+        stored = runner.run(prepared, how, watch)
+    from fxbench.cli.leaderboard import print_leaderboard
+    from fxbench.cli.tables import print_tables
+
+    if as_json:
+        print_leaderboard(stored, "json")
+    else:
+        print_tables(stored, "table")
+        print_leaderboard(stored, "table")
+        output().print(f"Run: {stored.folder}", markup=False)
+    return runner.exit_code(stored)
+
+
+def _show_plan(plan: Plan, *, as_json: bool) -> None:
+    from fxbench.runner import exclusions, factors
+
+    calls, price = _costs(plan)
+    record: dict[str, Any] = {
+        "cells": len(plan.cells),
+        "factors": factors(plan),
+        "images": {source.name: len(source.answers.rows) for source in plan.sources},
+        "stages": plan.stages(),
+        "exclusions": exclusions(plan),
+        "calls": calls,
+        "price_usd": price,
+    }
+    if as_json:
+        click.echo(json.dumps(record, indent=1))
+        return
+    for name, images in record["images"].items():
+        click.echo(f"{name}: {images} images")
+    planned = len(plan.cells) - len(record["exclusions"])
+    click.echo(f"{planned} cells to run, {len(record['exclusions'])} left out")
+    for axis, values in record["factors"].items():
+        click.echo(f"  {axis}: {', '.join(_shown(axis, value) for value in values)}")
+    click.echo("Stages:")
+    for stage in record["stages"]:
+        shared = f"shared by {stage['cells']} cells" if stage["cells"] > 1 else "for 1 cell"
+        click.echo(f"  {stage['stage']:8} {stage['of']}: {stage['images']} images, {shared}")
+    if calls:
+        click.echo(f"Cloud services: {calls} calls, about {price:.2f} USD")
+    if record["exclusions"]:
+        click.echo("Left out:")
+    for text in dict.fromkeys(_excluded(e) for e in record["exclusions"]):
+        click.echo(f"  {text}")
+
+
+def _shown(axis: str, value: Any) -> str:
+    from fxbench.tabular import format_epsilon
+
+    return format_epsilon(value) if axis == "epsilon" else str(value)
+
+
+def _excluded(exclusion: dict[str, Any]) -> str:
+    reason = exclusion["reason"]
+    mend = f" → {reason['mend']}" if reason["mend"] else ""
+    return f"{reason['kind']}: {reason['message']}{mend}"
+
+
+def _costs(plan: Plan) -> tuple[int, float]:
+    """How many calls to services that send images away, and their price in US dollars."""
+    calls, price = 0, 0.0
+    for source in plan.sources:
+        images = len(source.answers.rows)
+        used = {
+            (kind, name)
+            for cell in plan.runnable(source)
+            for kind, name in (("detector", cell.detector), ("classifier", cell.classifier))
+            if name is not None
+        }
+        for kind, name in used:
+            component = plan.registry.get(kind, name).component
+            if component.sends:
+                calls += images
+                price += images * (component.price or 0.0)
+    return calls, price

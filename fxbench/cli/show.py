@@ -1,0 +1,138 @@
+"""`fxbench show`."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fxbench.availability import availability
+from fxbench.errors import UsageError
+from fxbench.names import unknown_name
+from fxbench.options import Options, plain, resolve
+from fxbench.registry import Entry, Plugin, discover
+
+
+@click.command("show")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="A list of objects, for programs.")
+def command(*, name: str, as_json: bool) -> None:
+    r"""Show all about a component or a plugin: options, weights, licence, what it lacks.
+
+    \b
+    Examples:
+      fxbench show emopy
+      fxbench show ferplus --json
+    """
+    registry = discover()
+    options = resolve((e.component for e in registry.entries), (), os.environ, Path())
+    entries = [entry for entry in registry.entries if entry.name == name]
+    plugins = [plugin for plugin in registry.plugins if plugin.name == name]
+    if not entries:
+        entries = [entry for entry in registry.entries if entry.plugin.name == name]
+    if not entries and not plugins:
+        known = [e.name for e in registry.entries] + [p.name for p in registry.plugins]
+        raise UsageError(unknown_name("component or plugin", name, known))
+    records = [_component(entry, options) for entry in entries]
+    records += [_plugin(plugin) for plugin in plugins if plugin.problems or not entries]
+    if as_json:
+        click.echo(json.dumps(records, indent=1))
+        return
+    for record in records:
+        _print(record)
+
+
+def _plugin(plugin: Plugin) -> dict[str, Any]:
+    return {
+        "kind": "plugin",
+        "name": plugin.name,
+        "module": plugin.module,
+        "distribution": f"{plugin.distribution} {plugin.version}",
+        "state": plugin.state,
+        "problems": list(plugin.problems),
+    }
+
+
+def _component(entry: Entry, options: Options) -> dict[str, Any]:
+    component = entry.component
+    state = availability(entry, options)
+    values = options.of(component)
+    record: dict[str, Any] = {
+        "kind": entry.kind.name,
+        "name": component.name,
+        "summary": component.summary,
+        "state": state.state,
+        "detail": state.detail,
+        "mend": state.mend,
+        "plugin": entry.plugin.name,
+        "distribution": f"{entry.plugin.distribution} {entry.plugin.version}",
+        "extra": component.extra,
+        "requires": list(component.requires),
+        "traits": sorted(component.traits),
+        "licence": component.licence,
+        "price_usd_per_call": component.price,
+        "sends_images_away": component.sends,
+        "options": [
+            {
+                "name": option.name,
+                "type": option.type,
+                "default": plain(option.default),
+                "value": plain(values[option.name]),
+                "required": option.required,
+                "choices": list(option.choices),
+                "affects_results": option.affects_results,
+                "help": option.help,
+            }
+            for option in component.options
+        ],
+        "weights": [
+            {
+                "name": weights.name,
+                "path": str(weights.locate() or ""),
+                "sha256": weights.sha256,
+                "source": weights.source,
+                "licence": weights.licence,
+                "mend": weights.mend,
+            }
+            for weights in component.weights
+        ],
+    }
+    if component.terms is not None:
+        record["terms"] = {
+            "licence": component.terms.licence,
+            "may_redistribute": component.terms.may_redistribute,
+            "may_show": component.terms.may_show,
+            "may_send_to_cloud": component.terms.may_send_to_cloud,
+        }
+    return record
+
+
+def _print(record: dict[str, Any]) -> None:
+    click.secho(f"{record['kind']} {record['name']}", bold=True)
+    for key, value in record.items():
+        if key in ("kind", "name") or value in (None, "", [], False):
+            continue
+        label = key.replace("_", " ")
+        if key == "options":
+            click.echo("options:")
+            for option in value:
+                default = "required" if option["required"] else f"default {option['default']!r}"
+                kind = "|".join(option["choices"]) or option["type"]
+                click.echo(f"  {record['name']}.{option['name']} ({kind}, {default})")
+                click.echo(f"      {option['help']}")
+                if option["value"] != option["default"]:
+                    click.echo(f"      now {option['value']!r}")
+        elif key in ("weights", "terms"):
+            click.echo(f"{label}:")
+            for item in value if isinstance(value, list) else [value]:
+                for name, text in item.items():
+                    if text not in (None, ""):
+                        click.echo(f"  {name.replace('_', ' ')}: {text}")
+        elif isinstance(value, list):
+            click.echo(f"{label}: {', '.join(map(str, value))}")
+        else:
+            click.echo(f"{label}: {value}")
+    click.echo()

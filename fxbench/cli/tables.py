@@ -1,0 +1,103 @@
+"""`fxbench tables`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+if TYPE_CHECKING:
+    from fxbench.store import StoredRun
+    from fxbench.tabular import Format, Table
+
+FORMATS = ("table", "md", "csv", "json")
+_NAMES = ("accuracy", "recall", "robustness", "latency")
+
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="table",
+    show_default=True,
+    help="For a terminal, Markdown, or raw numbers.",
+)
+results_option = click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="Where run folders are.",
+)
+
+
+@click.command("tables")
+@click.argument("run", required=False)
+@click.option(
+    "--table",
+    "name",
+    type=click.Choice(_NAMES),
+    help="Only this one; by default accuracy, robustness and latency.",
+)
+@format_option
+@results_option
+def command(*, run: str | None, name: str | None, form: str, results: Path) -> None:
+    r"""Print the accuracy, robustness and latency tables of RUN, by default of the latest run.
+
+    \b
+    Examples:
+      fxbench tables
+      fxbench tables ferplus-valid-1a2b3c4d --format md
+      fxbench tables --table recall
+    """
+    from fxbench.store import find, load
+
+    names = (name,) if name else ("accuracy", "robustness", "latency")
+    stored = load(find(results, run))
+    note_unfinished(stored)
+    print_tables(stored, form, names)
+
+
+def print_tables(
+    stored: StoredRun, form: str, names: tuple[str, ...] = ("accuracy", "robustness", "latency")
+) -> None:
+    """Print tables of a run to standard output."""
+    from fxbench import tables
+    from fxbench.tabular import render
+
+    made: dict[str, Table] = {
+        name: getattr(tables, f"{name}_table")(stored.cells, stored.run) for name in names
+    }
+    if form == "json":
+        record = {name: list(table.rows) for name, table in made.items()}
+        click.echo(json.dumps(record[names[0]] if len(names) == 1 else record, indent=1))
+        return
+    if form == "table":
+        print_rich(*made.values())
+        return
+    for name, table in made.items():
+        if form == "csv" and len(made) > 1:
+            click.echo(f"# {name}")
+        click.echo(render(table, cast("Format", form)))
+
+
+def print_rich(*tables: Table) -> None:
+    """Print tables for people."""
+    from fxbench.cli.terminal import output
+    from fxbench.tabular import to_rich
+
+    console = output()
+    for table in tables:
+        console.print(to_rich(table, console.width))
+        console.print()
+
+
+def note_unfinished(stored: StoredRun) -> None:
+    """Say so where a run has not come to its end."""
+    if not stored.finished:
+        click.echo(
+            f"The run {stored.folder.name} is not finished: these are its cells so far. The "
+            "command that made it goes on with it.",
+            err=True,
+        )

@@ -1,0 +1,146 @@
+"""Consoles and progress for people: rich where there is a terminal, plain lines where not."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+WIDTH_WITHOUT_TERMINAL = 160
+PLAIN_EVERY_S = 10.0
+
+
+def output() -> Console:
+    """Where results go: standard output. Wide enough for a table when it is no terminal."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
+    return console
+
+
+def messages() -> Console:
+    """Where progress and notes go: standard error."""
+    return Console(stderr=True, highlight=False)
+
+
+@contextlib.contextmanager
+def chatter_to(path: Path) -> Iterator[Console]:
+    """Send what libraries print to standard error to a file, for as long as this lasts.
+
+    TensorFlow's C++ code writes notices that no setting silences, in the midst of the progress bar.
+
+    Args:
+        path: the file, written anew. Where it can't be written, nothing is redirected.
+
+    Yields:
+        A console on the real standard error.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("wb")
+    except OSError:
+        yield messages()
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with file, os.fdopen(kept, "w", encoding="utf-8", errors="replace") as real:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield Console(file=real, highlight=False)
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+
+
+class _Rate(ProgressColumn):
+    """Images through a stage, per second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "")
+
+
+class Watch:
+    """An observer that shows a bar on a terminal, and a line every ten seconds elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = console.is_terminal
+        self._progress: Progress | None = None
+        self._task: Any = None
+        self._done = self._units = self._cells = self._cells_done = 0
+        self._begin = self._spoke = time.monotonic()
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def start(self, units: int, cells: int) -> None:
+        """See :class:`fxbench.progress.Observer`."""
+        self._units, self._cells = units, cells
+        self._begin = self._spoke = time.monotonic()
+        if not self._live:
+            self._console.print(f"{units} images through stages to do, for {cells} cells")
+            return
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+        )
+        self._task = self._progress.add_task(f"0 of {cells} cells", total=max(units, 1))
+        self._progress.start()
+
+    def advance(self, units: int, what: str) -> None:
+        """See :class:`fxbench.progress.Observer`."""
+        self._done += units
+        if self._progress is not None:
+            self._progress.update(self._task, advance=units, description=what)
+        elif time.monotonic() - self._spoke >= PLAIN_EVERY_S:
+            self._spoke = time.monotonic()
+            seconds = self._spoke - self._begin
+            rate = self._done / seconds
+            left = (self._units - self._done) / rate
+            self._console.print(
+                f"{self._done} of {self._units} images through stages, {rate:,.0f}/s, "
+                f"about {left:,.0f} s left ({what})"
+            )
+
+    def cell_done(self) -> None:
+        """See :class:`fxbench.progress.Observer`."""
+        self._cells_done += 1
+        if self._progress is not None:
+            text = f"{self._cells_done} of {self._cells} cells"
+            self._progress.update(self._task, description=text)
+        elif self._cells_done == self._cells:
+            self._console.print(f"{self._cells_done} of {self._cells} cells done")
+
+    def note(self, text: str) -> None:
+        """See :class:`fxbench.progress.Observer`."""
+        self._console.print(text, markup=False)

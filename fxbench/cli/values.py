@@ -1,0 +1,56 @@
+"""Values of command line options that are more than one word."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import click
+
+
+class Names(click.ParamType[tuple[str, ...]]):
+    """Names separated by commas."""
+
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """A tuple of the names, without repetition."""
+        if isinstance(value, tuple):
+            return value
+        names = [part.strip() for part in value.split(",")]
+        if not all(names):
+            self.fail(
+                f"{value!r} has an empty name: expected names such as a,b or all.", param, ctx
+            )
+        return tuple(dict.fromkeys(names))
+
+
+class Epsilons(click.ParamType[tuple[float, ...]]):
+    """Budgets separated by commas, each a number or a fraction such as 8/255."""
+
+    name = "budgets"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        """A tuple of floats in [0, 1]."""
+        if isinstance(value, tuple):
+            return value
+        budgets = []
+        for part in value.split(","):
+            above, slash, below = part.partition("/")
+            try:
+                budget = float(above) / float(below) if slash else float(above)
+            except (ValueError, ZeroDivisionError):
+                budget = math.nan
+            if not 0 <= budget <= 1:
+                self.fail(
+                    f"{part.strip()!r} is no budget: expected numbers from 0 to 1 of the pixels' "
+                    "range, such as 0,2/255,0.03.",
+                    param,
+                    ctx,
+                )
+            budgets.append(budget)
+        return tuple(dict.fromkeys(budgets))

@@ -1,0 +1,182 @@
+"""From the chunks of a finished plan to the records of its cells. Loads no model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fxbench.chunks import Chunks
+from fxbench.labels import EMOTIONS
+from fxbench.pipeline import boxes_key, columns_of, outputs_key
+from fxbench.plan import Cell, Plan, PlannedCell, Reason, Source, belongs
+from fxbench.scoring import Predictions, correct_end_to_end, rank, score, score_attack
+from fxbench.types import Answers, Bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Readable:
+    """The images of a source that could be read, and those that could not."""
+
+    answers: Answers
+    unreadable: tuple[dict[str, Any], ...]
+
+
+class Collector:
+    """Reads the chunks of a plan."""
+
+    def __init__(self, plan: Plan, chunks: Chunks) -> None:
+        self._plan = plan
+        self._chunks = chunks
+
+    def readable(self, source: Source, errors: Mapping[Cell, str]) -> Readable:
+        """Which images count: all that could be decoded.
+
+        Args:
+            source: the images.
+            errors: cells that failed; their detectors may have no boxes.
+        """
+        cells = [cell for cell in self._plan.runnable(source) if cell not in errors]
+        unreadable: dict[int, dict[str, Any]] = {}
+        if cells:
+            for answers in source.chunks():
+                key = boxes_key(self._plan, source, answers.rows, cells[0].detector)
+                for row, name, reason in self._chunks.get(key).meta["unreadable"]:
+                    unreadable[row] = {"row": row, "id": name, "reason": reason}
+        keep = ~np.isin(source.answers.rows, list(unreadable))
+        return Readable(
+            source.answers.take(np.flatnonzero(keep)),
+            tuple(unreadable[row] for row in sorted(unreadable)),
+        )
+
+    def predictions(self, source: Source, readable: Readable, cell: Cell) -> Predictions:
+        """What a cell answered for the readable images, in their order."""
+        rows = readable.answers.rows
+        parts = [
+            self._chunks.get(outputs_key(self._plan, source, answers, cell))
+            for answers in source.chunks()
+        ]
+        labels: tuple[str | None, ...] = next(
+            (tuple(p.meta["labels"]) for p in parts if p.meta["labels"]), (None,)
+        )
+        found = np.zeros(len(rows), np.bool_)
+        outputs = np.zeros((len(rows), len(labels)), np.float16)
+        for part in parts:
+            if "outputs" in part.columns and len(part.columns["row"]):
+                index = np.searchsorted(rows, part.columns["row"].astype(np.int64))
+                found[index] = True
+                outputs[index] = part.columns["outputs"]
+        return Predictions(found, outputs, labels)
+
+    def keys(self, source: Source, cell: Cell) -> list[str]:
+        """The keys of all chunks that a cell was made from: boxes, then outputs."""
+        chunks = list(source.chunks())
+        boxes = [boxes_key(self._plan, source, part.rows, cell.detector) for part in chunks]
+        return boxes + [outputs_key(self._plan, source, part, cell) for part in chunks]
+
+
+def shared_labels(predictions: Mapping[Cell, Predictions]) -> tuple[str, ...]:
+    """The emotions that all classifiers of a run have, in FER+ order."""
+    labels = [set(p.labels) for p in predictions.values()]
+    return tuple(e for e in EMOTIONS if all(e in offered for offered in labels))
+
+
+def records(
+    plan: Plan,
+    source: Source,
+    collector: Collector,
+    readable: Readable,
+    errors: Mapping[Cell, str],
+) -> list[dict[str, Any]]:
+    """The record of every cell of a source, with ranks, without latency."""
+    planned = [p for p in plan.cells if belongs(p.cell, source)]
+    scored = [p.cell for p in planned if p.status == "planned" and p.cell not in errors]
+    answered = {
+        cell: collector.predictions(source, readable, cell)
+        for cell in scored
+        if cell.classifier is not None
+    }
+    shared = shared_labels(answered)
+    results = {}
+    for cell, predictions in answered.items():
+        result = _scored(readable.answers, cell, predictions, answered, shared)
+        result["chunks"] = collector.keys(source, cell)
+        result["images"]["unreadable"] = len(readable.unreadable)
+        results[cell] = result
+    for family in _families(answered).values():
+        ranked = rank(
+            [(cell.id, correct_end_to_end(readable.answers, answered[cell])) for cell in family]
+        )
+        for cell in family:
+            results[cell] |= ranked[cell.id]
+    return [
+        _record(plan, entry, errors) | {"shared_labels": list(shared)} | results.get(entry.cell, {})
+        for entry in planned
+    ]
+
+
+def _scored(
+    answers: Answers,
+    cell: Cell,
+    predictions: Predictions,
+    answered: Mapping[Cell, Predictions],
+    shared: tuple[str, ...],
+) -> dict[str, Any]:
+    if cell.attack is None:
+        return score(answers, predictions, shared)
+    clean = answered[Cell(cell.dataset, cell.split, cell.protocol, cell.detector, cell.classifier)]
+    return score_attack(answers, clean, predictions, attacked(answers, clean), shared)
+
+
+def attacked(answers: Answers, clean: Predictions) -> Bool:
+    """Which faces an attack was asked for: found, and of a label that the classifier has."""
+    has = columns_of(clean.labels) >= 0
+    chosen: Bool = clean.found & (answers.labels >= 0) & has[answers.labels]
+    return chosen
+
+
+def _families(cells: Mapping[Cell, Predictions]) -> dict[tuple[Any, ...], list[Cell]]:
+    """Cells that are ranked together: one dataset, split, protocol and condition."""
+    families: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in cells:
+        # A classifier under its own attack is one condition, one under a given surrogate's another.
+        surrogate = None if cell.surrogate == cell.classifier else cell.surrogate
+        condition = (cell.attack, cell.norm, cell.epsilon, surrogate)
+        families.setdefault(condition, []).append(cell)
+    return families
+
+
+def _record(plan: Plan, planned: PlannedCell, errors: Mapping[Cell, str]) -> dict[str, Any]:
+    cell, status, reason = planned.cell, planned.status, planned.reason
+    if cell in errors:
+        status, reason = "failed", Reason("error", errors[cell])
+    elif status == "planned":
+        status = "ok"
+    names = [cell.detector, cell.classifier, cell.landmarker, cell.surrogate, cell.attack]
+    states = {
+        file["state"]
+        for name in names
+        if name is not None
+        for file in plan.weights.get(name, {}).values()
+    }
+    weights = "unverified" if "unverified" in states else "verified" if states else None
+    floor = [plan.registry.get("detector", cell.detector)]
+    if cell.classifier is not None:
+        floor.append(plan.registry.get("classifier", cell.classifier))
+    return {
+        "id": cell.id,
+        "axes": cell.axes,
+        "status": status,
+        "asked": planned.asked,
+        "reason": None
+        if reason is None
+        else {"kind": reason.kind, "message": reason.message, "mend": reason.mend},
+        "weights": weights,
+        "floor": all("floor" in entry.component.traits for entry in floor),
+        "rank": None,
+        "paired": [],
+        "latency": None,
+        "chunks": [],
+    }

@@ -1,0 +1,70 @@
+"""Atomic writes: a file is there whole or not at all, whatever moment the process is killed at."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from fxbench.errors import StoreError
+
+TEMPORARY_SUFFIX = ".fxbench-tmp"
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `data` to a temporary file beside `path`, sync it to disk, and rename it.
+
+    Raises:
+        StoreError: the disk is full, or the folder can't be written; nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise _explained(path, error) from error
+
+
+def write_json(path: Path, record: Any) -> None:
+    """Write a record as indented JSON, atomically. NaN and infinity are refused (ValueError)."""
+    write_atomic(path, json.dumps(record, indent=1, allow_nan=False).encode() + b"\n")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power cut, where the system allows to sync a folder."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _explained(path: Path, error: OSError) -> StoreError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreError(
+            f"The disk is full: {path} could not be written. Free some space (`fxbench clean` "
+            "shows what fxbench takes) and give the same command again: it goes on where it "
+            "stopped."
+        )
+    return StoreError(
+        f"{path} could not be written: {error.strerror or error}. Make the folder writable, or "
+        "choose another with --results, and give the same command again: it goes on where it "
+        "stopped."
+    )

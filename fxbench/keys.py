@@ -1,0 +1,109 @@
+"""Hashes of what determines a result, so that results are shared and none is ever stale."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fxbench.options import Options, plain
+from fxbench.registry import Entry
+from fxbench.types import Int64
+
+SCHEMA = 1
+"""Of keys and chunks: to be raised when their meaning changes."""
+
+_CORE_MODULES = ("adversary", "enlarge", "faces", "images", "pipeline", "types")
+"""The modules of the core that a result depends on."""
+
+
+def digest(record: Any) -> str:
+    """A hash of 32 hexadecimal digits of a JSON-like record, whatever the order of its keys."""
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def rows_digest(rows: Int64) -> str:
+    """A hash of row numbers or labels."""
+    return hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()[:32]
+
+
+@cache
+def core_digest() -> str:
+    """A hash of what the core itself does to images, and with what."""
+    folder = Path(__file__).parent
+    sources = [(folder / f"{name}.py").read_bytes() for name in _CORE_MODULES]
+    return digest(
+        {
+            "schema": SCHEMA,
+            "sources": [hashlib.sha256(source).hexdigest() for source in sources],
+            "versions": module_versions(("numpy", "cv2")),
+        }
+    )
+
+
+def component_digest(
+    entry: Entry, options: Options, weights: Mapping[str, Mapping[str, str]]
+) -> str:
+    """A hash of a component: its package's sources, what it requires, its weights and options.
+
+    Args:
+        entry: the component.
+        options: only those that affect results enter.
+        weights: as :func:`fxbench.weights.check` returns them.
+    """
+    component = entry.component
+    values = options.of(component)
+    return digest(
+        {
+            "kind": entry.kind.name,
+            "name": component.name,
+            "sources": sources_digest(entry.plugin.module),
+            "versions": module_versions(component.requires),
+            "weights": {name: record["sha256"] for name, record in weights.items()},
+            "options": {
+                option.name: plain(values[option.name])
+                for option in component.options
+                if option.affects_results
+            },
+        }
+    )
+
+
+@cache
+def sources_digest(module: str) -> str:
+    """A hash of all Python files of the package (or of the one module) that a plugin is."""
+    spec = find_spec(module.partition(".")[0])
+    if spec is None or spec.origin is None:
+        return digest(module)
+    if not spec.submodule_search_locations:
+        return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()[:32]
+    root = Path(next(iter(spec.submodule_search_locations)))
+    return digest(
+        [
+            (path.relative_to(root).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest())
+            for path in sorted(root.rglob("*.py"))
+        ]
+    )
+
+
+def module_versions(modules: tuple[str, ...]) -> dict[str, str]:
+    """The versions of the distributions that provide these top-level modules."""
+    versions = {}
+    for module in modules:
+        for distribution in _distributions().get(module, ()):
+            try:
+                versions[distribution] = version(distribution)
+            except PackageNotFoundError:
+                continue
+    return versions
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()

@@ -1,0 +1,41 @@
+"""What a run tells whoever watches it. The library itself prints nothing."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Observer(Protocol):
+    """Watches a run."""
+
+    def start(self, units: int, cells: int) -> None:
+        """The run begins: so many units of work (an image through one stage) for so many cells."""
+        ...
+
+    def advance(self, units: int, what: str) -> None:
+        """So many units are done; `what` says in a few words what they were."""
+        ...
+
+    def cell_done(self) -> None:
+        """A cell has its result."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something that a person should know, one sentence."""
+        ...
+
+
+class Silent:
+    """An observer that tells nobody."""
+
+    def start(self, units: int, cells: int) -> None:
+        """Do nothing."""
+
+    def advance(self, units: int, what: str) -> None:
+        """Do nothing."""
+
+    def cell_done(self) -> None:
+        """Do nothing."""
+
+    def note(self, text: str) -> None:
+        """Do nothing."""

@@ -1,0 +1,213 @@
+"""A run on disk: `run.json`, one file per cell while it goes on, `cells.jsonl` when it is done.
+
+Reading needs neither the runner nor any plugin, so results can be read again years later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from fxbench.errors import SchemaError, StoreError, UsageError
+from fxbench.files import write_atomic, write_json
+
+SCHEMA = 1
+"""Of run.json, of each line of cells.jsonl and of the latency files."""
+
+Migration = Callable[[dict[str, Any]], dict[str, Any]]
+RUN_MIGRATIONS: Mapping[int, Migration] = {}
+"""The function that lifts `run.json` from each older schema to the next."""
+CELL_MIGRATIONS: Mapping[int, Migration] = {}
+"""The same for a cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run as it lies on disk.
+
+    Attributes:
+        folder: where it lies.
+        run: the content of `run.json`.
+        cells: its cells, in the order of the plan.
+    """
+
+    folder: Path
+    run: dict[str, Any]
+    cells: list[dict[str, Any]]
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end, failed cells or not."""
+        return bool(self.run["status"] == "finished")
+
+
+class RunFolder:
+    """Writes a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._cells = folder / "cells"
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for this process; the lock ends with the process, however it ends.
+
+        Raises:
+            StoreError: another process writes to it, or the folder can't be made.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / ".lock")
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise StoreError(
+                f"Another fxbench process is writing {self.folder}: wait until it is done, or "
+                "choose another folder with --results."
+            ) from error
+        except OSError as error:
+            raise StoreError(
+                f"The results folder {self.folder} can't be written: {error.strerror or error}. "
+                "Choose another with --results."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def write_run(self, record: dict[str, Any]) -> None:
+        """Write `run.json`."""
+        write_json(self.folder / "run.json", {"schema": SCHEMA} | record)
+
+    def write_cell(self, record: dict[str, Any]) -> None:
+        """Write one cell to a file of its own."""
+        write_json(self._cells / f"{record['id']}.json", {"schema": SCHEMA} | record)
+
+    def compact(self, records: list[dict[str, Any]]) -> None:
+        """Write all cells into `cells.jsonl`; appending to it would fail on object storage."""
+        lines = [json.dumps({"schema": SCHEMA} | record, allow_nan=False) for record in records]
+        write_atomic(self.folder / "cells.jsonl", ("\n".join(lines) + "\n").encode())
+
+    def tidy(self) -> None:
+        """Remove the files of single cells, once `cells.jsonl` holds them."""
+        shutil.rmtree(self._cells, ignore_errors=True)
+
+    def latency_path(self, name: str) -> Path:
+        """Where the raw samples of that name lie."""
+        return self.folder / "latency" / f"{name}.parquet"
+
+    def write_latency(self, name: str, columns: dict[str, Any], meta: dict[str, Any]) -> None:
+        """Write raw samples, int64 nanoseconds each."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.table(columns)
+        text = json.dumps({"schema": SCHEMA} | meta, allow_nan=False)
+        table = table.replace_schema_metadata({b"fxbench": text.encode()})
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer)
+        write_atomic(self.latency_path(name), buffer.getvalue())
+
+    def read_latency(self, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Columns and metadata of raw samples; None where they are missing or damaged."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            data = self.latency_path(name).read_bytes()
+            table = pq.read_table(pa.BufferReader(data))
+            meta = json.loads((table.schema.metadata or {})[b"fxbench"])
+        except (OSError, pa.ArrowException, KeyError, ValueError):
+            return None
+        return {n: table[n].to_numpy() for n in table.column_names}, meta
+
+
+def load(folder: Path) -> StoredRun:
+    """Read a run.
+
+    Raises:
+        UsageError: there is no run.
+        SchemaError: it was written by a newer version, or is damaged.
+    """
+    path = folder / "run.json"
+    if not path.is_file():
+        raise UsageError(f"{folder} holds no run: expected a folder with run.json in it.")
+    run = _migrated(_parse(path, path.read_text(encoding="utf-8")), RUN_MIGRATIONS, path)
+    compacted = folder / "cells.jsonl"
+    if compacted.is_file():
+        lines = compacted.read_text(encoding="utf-8").splitlines()
+        cells = [_migrated(_parse(compacted, line), CELL_MIGRATIONS, compacted) for line in lines]
+    else:
+        cells = [
+            _migrated(_parse(file, file.read_text(encoding="utf-8")), CELL_MIGRATIONS, file)
+            for file in sorted((folder / "cells").glob("*.json"))
+        ]
+    return StoredRun(folder, run, cells)
+
+
+def runs(results: Path) -> list[Path]:
+    """The folders of all runs below `results`, the latest last."""
+    found = []
+    for path in results.glob("*/run.json"):
+        with contextlib.suppress(OSError):
+            found.append((path.stat().st_mtime_ns, path.parent))
+    return [folder for _, folder in sorted(found)]
+
+
+def find(results: Path, name: str | None) -> Path:
+    """The folder of the run called `name` (or of that path), or of the latest run.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name is not None:
+        for folder in (results / name, Path(name)):
+            if (folder / "run.json").is_file():
+                return folder
+    known = runs(results)
+    if name is not None:
+        names = ", ".join(folder.name for folder in known[-5:]) or "none"
+        raise UsageError(f"There is no run {name!r}; in {results} there are: {names}.")
+    if not known:
+        raise UsageError(
+            f"There is no run in {results}: make one with `fxbench run`, or say where they are "
+            "with --results."
+        )
+    return known[-1]
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        record = json.loads(text)
+    except ValueError as error:
+        raise SchemaError(
+            f"{path} is damaged ({error}): delete its folder and give the run's command again; "
+            "what is in the cache is not computed again."
+        ) from error
+    if not isinstance(record, dict):
+        raise SchemaError(f"{path} is damaged: expected a JSON object.")
+    return record
+
+
+def _migrated(
+    record: dict[str, Any], migrations: Mapping[int, Migration], path: Path
+) -> dict[str, Any]:
+    schema = record.get("schema")
+    if not isinstance(schema, int):
+        raise SchemaError(f"{path} has no schema number, so it is not one of fxbench's files.")
+    if schema > SCHEMA:
+        raise SchemaError(
+            f"{path} has the schema {schema}, but this version of fxbench reads up to {SCHEMA}: "
+            "upgrade it with pip install --upgrade fxbench."
+        )
+    while schema < SCHEMA:
+        record = migrations[schema](record)
+        schema += 1
+    return record
