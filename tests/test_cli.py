@@ -1,0 +1,288 @@
+"""The command line as a person meets it: light, helpful, and one sentence for every mistake."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fxbench.cli import main
+
+TOY = Path(__file__).parent / "toy"
+HEAVY = {"numpy", "pandas", "cv2", "tensorflow", "keras", "tf_keras", "dlib", "deepface", "scipy"}
+
+Result = tuple[int, str, str]
+Fxbench = Callable[..., Result]
+
+
+@pytest.fixture
+def fxbench(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    toy: None,
+) -> Fxbench:
+    """Call the command line in an empty folder: exit code, standard output, standard error."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    # The command fixes threads through the environment, for good: undo it after the test.
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        monkeypatch.setenv(name, "1")
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL"):
+        monkeypatch.setenv(name, "1")
+
+    def call(*arguments: str) -> Result:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        out, err = capfd.readouterr()
+        assert "Traceback" not in out + err
+        return ended.value.code, out, err
+
+    return call
+
+
+def run_arguments(ferplus: Path, *more: str) -> list[str]:
+    return [
+        "run",
+        "--split=valid",
+        f"--set=ferplus.path={ferplus}",
+        "--detectors=full-frame",
+        "--classifiers=prior,toy-linear",
+        "--attacks=none,fgsm",
+        "--no-latency",
+        *more,
+    ]
+
+
+def test_list_and_help_import_nothing_heavy() -> None:
+    code = (
+        "import sys, io, contextlib\n"
+        "from fxbench.cli import main\n"
+        "for words in (['list'], ['list', '--json'], ['--help'], ['run', '--help'], ['--version'],"
+        " ['show', 'emopy']):\n"
+        "    try:\n"
+        "        with contextlib.redirect_stdout(io.StringIO()): main(words)\n"
+        "    except SystemExit as end:\n"
+        "        assert not end.code, (words, end.code)\n"
+        "print('\\n'.join(sorted({name.partition('.')[0] for name in sys.modules})))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(TOY)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "fxbench_emopy" in loaded, "the plugins were found"
+    assert not loaded & (HEAVY | {"pyarrow", "onnxruntime"})
+
+
+def test_the_list_as_json_has_the_promised_keys(fxbench: Fxbench) -> None:
+    code, out, _ = fxbench("list", "--json")
+    records = json.loads(out)
+    assert code == 0
+    assert all({"kind", "name", "plugin", "state", "mend"} <= record.keys() for record in records)
+    by_name = {(r["kind"], r["name"]): r for r in records}
+    assert by_name["classifier", "prior"]["state"] == "ready"
+    assert by_name["detector", "toy-absent"]["mend"] == "pip install not_a_module"
+    assert by_name["dataset", "ferplus"]["state"] == "needs option"
+
+
+def test_the_list_for_people_shows_states_and_what_mends_them(fxbench: Fxbench) -> None:
+    code, out, _ = fxbench("list", "--kind", "detector")
+    assert code == 0
+    assert "toy-absent" in out
+    assert "pip install not_a_module" in out
+    assert "toy-linear" not in out
+
+
+def test_show_tells_all_about_a_component(fxbench: Fxbench) -> None:
+    code, out, _ = fxbench("show", "ferplus")
+    assert code == 0
+    assert "ferplus.path (path, required)" in out
+    assert "may send to cloud" in out
+    record = json.loads(fxbench("show", "toy", "--json")[1])
+    assert {"toy-centre", "toy-linear"} <= {entry["name"] for entry in record}
+    code, _, err = fxbench("show", "emopi")
+    assert (code, "did you mean 'emopy'" in err) == (2, True)
+
+
+def test_a_run_prints_its_tables_and_can_be_read_again(fxbench: Fxbench, ferplus: Path) -> None:
+    code, out, err = fxbench(*run_arguments(ferplus))
+    assert code == 0, err
+    for title in ("Accuracy", "Robustness", "Latency", "Leaderboard"):
+        assert title in out
+    assert "17.6 [6.2, 41.0]" in out, "prior: three of seventeen with Wilson's interval"
+    assert fxbench("tables")[1] in out
+    again, out, err = fxbench(*run_arguments(ferplus))
+    assert again == 0
+    assert "finished already" in err
+    rows = json.loads(fxbench("leaderboard", "--format", "json")[1])
+    promised = (
+        "dataset split protocol detector classifier attack surrogate norm epsilon n found accuracy "
+        "accuracy_low accuracy_high accuracy_end_to_end macro_f1 latency_p50_ms images_per_s status"
+    )
+    assert all(set(promised.split()) <= row.keys() for row in rows)
+    prior = next(row for row in rows if row["classifier"] == "prior")
+    assert prior["accuracy"] == pytest.approx(3 / 17)
+    table = list(csv.DictReader(io.StringIO(fxbench("leaderboard", "--format", "csv")[1])))
+    assert float(table[0]["accuracy"]) == rows[0]["accuracy"]
+    assert fxbench("leaderboard", "--format", "md")[1].count("|") > 10
+    recall = fxbench("tables", "--table", "recall", "--format", "csv")[1]
+    assert "recall_contempt" in recall
+
+
+def test_json_of_a_run_is_only_json(fxbench: Fxbench, ferplus: Path) -> None:
+    _, out, _ = fxbench(*run_arguments(ferplus, "--json"))
+    assert {row["classifier"] for row in json.loads(out)} == {"prior", "toy-linear"}
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(fxbench: Fxbench, ferplus: Path) -> None:
+    code, out, _ = fxbench(*run_arguments(ferplus, "--dry-run"))
+    assert code == 0
+    assert "17 images" in out
+    assert "epsilon: 0, 2/255, 8/255" in out
+    assert "no gradient: prior gives no gradient for fgsm." in out
+    assert not Path("results").exists()
+    plan = json.loads(fxbench(*run_arguments(ferplus, "--dry-run", "--json"))[1])
+    assert plan["cells"] == 8
+    assert {stage["stage"] for stage in plan["stages"]} == {"decode", "detect", "attack", "predict"}
+
+
+def test_the_cache_is_shown_and_freed_and_runs_keep_their_tables(
+    fxbench: Fxbench, ferplus: Path
+) -> None:
+    fxbench(*run_arguments(ferplus))
+    before = json.loads(fxbench("clean", "--json")[1])
+    assert before["chunks"] == 6
+    assert before["used_bytes"] == before["bytes"] > 0
+    assert json.loads(fxbench("clean", "--unused", "--yes", "--json")[1])["freed_bytes"] == 0
+    freed = json.loads(fxbench("clean", "--all", "--yes", "--json")[1])["freed_bytes"]
+    assert freed == before["bytes"]
+    assert "Accuracy" in fxbench("tables")[1]
+
+
+def test_failed_cells_end_with_3(fxbench: Fxbench, ferplus: Path) -> None:
+    code, out, _ = fxbench(*run_arguments(ferplus, "--classifiers=toy-broken,prior"))
+    assert code == 3
+    assert "no luck with 17 faces" in " ".join(out.split())
+    code, out, _ = fxbench(*run_arguments(ferplus, "--detectors=toy-absent"))
+    assert code == 3
+    assert "pip install not_a_module" in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["runn"], 2, "did you mean 'run'"),
+        (["run", "--detectors", "a,,b"], 2, "has an empty name"),
+        (["run", "--epsilons", "2/0"], 2, "is no budget"),
+        (["run", "--epsilons", "300"], 2, "is no budget"),
+        (["run", "--limit", "0"], 2, "not in the range"),
+        (["run", "--set", "ferplus.path"], 2, "expected NAME.OPTION=VALUE"),
+        (["run"], 2, "--set ferplus.path=PATH"),
+        (["run", "--set", "ferplus.path=/not/there"], 2, "/not/there"),
+        (["tables"], 2, "make one with `fxbench run`"),
+        (["leaderboard", "x"], 2, "There is no run 'x'"),
+        (["tables", "--format", "xml"], 2, "'xml' is not one of"),
+    ],
+)
+def test_a_mistake_gets_one_sentence(
+    fxbench: Fxbench, arguments: list[str], code: int, message: str
+) -> None:
+    actual, out, err = fxbench(*arguments)
+    assert actual == code
+    assert message in " ".join(err.split())
+    assert not out
+
+
+def _no_column(root: Path) -> None:
+    labels = root / "FER2013Valid" / "label.csv"
+    labels.write_text("\n".join(line.rsplit(",", 1)[0] for line in labels.read_text().split("\n")))
+
+
+def _climbs(root: Path) -> None:
+    with zipfile.ZipFile(root / "FER2013Valid.zip", "w") as archive:
+        archive.writestr("../../etc/evil.png", b"x")
+        archive.writestr("FER2013Valid/label.csv", "")
+
+
+def _bomb(root: Path) -> None:
+    with zipfile.ZipFile(root / "FER2013Valid.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("FER2013Valid/label.csv", b"0" * 200_000_000)
+
+
+def _no_image(root: Path) -> None:
+    for image in (root / "FER2013Valid").glob("*.png"):
+        image.write_bytes(b"not an image")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "empty", "code", "message"),
+    [
+        (_no_column, False, 2, "label.csv"),
+        (_climbs, True, 2, "FER2013Valid.zip"),
+        (_bomb, True, 2, "FER2013Valid.zip"),
+        (_no_image, False, 3, "17 of 17 images of ferplus valid (majority) can't be read"),
+    ],
+)
+def test_bad_data_gets_one_sentence_and_nothing_is_lost(
+    fxbench: Fxbench,
+    ferplus: Path,
+    tmp_path: Path,
+    spoil: Callable[[Path], None],
+    empty: bool,
+    code: int,
+    message: str,
+) -> None:
+    root = tmp_path / "empty" if empty else ferplus
+    root.mkdir(exist_ok=True)
+    spoil(root)
+    actual, _, err = fxbench(*run_arguments(root))
+    assert actual == code, err
+    assert message in " ".join(err.split())
+
+
+def test_a_results_folder_of_a_newer_schema_is_refused(fxbench: Fxbench, ferplus: Path) -> None:
+    fxbench(*run_arguments(ferplus))
+    (path,) = Path("results").glob("*/run.json")
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
+    for arguments in (["tables"], run_arguments(ferplus)):
+        code, _, err = fxbench(*arguments)
+        assert code == 2
+        assert "reads up to 1" in " ".join(err.split())
+
+
+def test_a_full_disk_ends_with_4_and_the_run_goes_on_later(
+    fxbench: Fxbench, ferplus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        code, _, err = fxbench(*run_arguments(ferplus))
+    assert code == 4
+    assert "The disk is full" in err
+    assert "goes on where it stopped" in " ".join(err.split())
+    assert fxbench(*run_arguments(ferplus))[0] == 0
+
+
+def test_debug_shows_where_it_failed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "fxbench", "--debug", "show", "nothing-like-it"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert "Traceback" in done.stderr
+    assert done.returncode != 0
