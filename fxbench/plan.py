@@ -155,6 +155,19 @@ class Plan:
             if planned.status == "planned" and belongs(planned.cell, source)
         ]
 
+    def costs(self) -> tuple[int, float]:
+        """How many images go to services elsewhere, and what that costs in US dollars."""
+        calls, price = 0, 0.0
+        for source in self.sources:
+            images = len(source.answers.rows)
+            used = {key for cell in self.runnable(source) for key in components(cell)}
+            for kind, name in used:
+                component = self.registry.get(kind, name).component
+                if component.sends:
+                    calls += images
+                    price += images * (component.price or 0.0)
+        return calls, price
+
     def stages(self) -> list[dict[str, Any]]:
         """The shared stages: what is done once for how many cells, and on how many images."""
         stages: list[dict[str, Any]] = []

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -168,6 +169,32 @@ def test_the_cache_is_shown_and_freed_and_runs_keep_their_tables(
     freed = json.loads(fxbench("clean", "--all", "--yes", "--json")[1])["freed_bytes"]
     assert freed == before["bytes"]
     assert "Accuracy" in fxbench("tables")[1]
+
+
+def test_images_are_sent_away_only_when_a_person_agreed(
+    fxbench: Fxbench, tmp_path: Path, ferplus: Path
+) -> None:
+    root = tmp_path / "faces"
+    for label in ("happy", "sad"):
+        (root / label).mkdir(parents=True)
+        for image in sorted((ferplus / "FER2013Valid").glob("*.png"))[:3]:
+            shutil.copy(image, root / label)
+    arguments = [
+        "run",
+        f"--set=folder.path={root}",
+        "--set=folder.may_send_to_cloud=true",
+        "--detectors=full-frame",
+        "--classifiers=toy-away",
+        "--attacks=none",
+        "--no-latency",
+    ]
+    assert "6 calls, about 0.01 USD" in fxbench(*arguments, "--dry-run")[1]
+    code, _, err = fxbench(*arguments)
+    assert code == 2
+    assert "sends 6 images to cloud services" in err
+    assert "--max-cost 0.01" in err
+    assert "more than --max-cost" in fxbench(*arguments, "--max-cost", "0.001")[2]
+    assert fxbench(*arguments, "--max-cost", "0.01")[0] == 0
 
 
 def test_failed_cells_end_with_3(fxbench: Fxbench, ferplus: Path) -> None:

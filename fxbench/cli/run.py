@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fxbench.cli.values import Epsilons, Names
+from fxbench.errors import UsageError
 
 if TYPE_CHECKING:
     from fxbench.plan import Plan
@@ -51,6 +54,12 @@ if TYPE_CHECKING:
 @click.option(
     "--latency/--no-latency", default=True, help="Measure latency (the default), or leave it out."
 )
+@click.option(
+    "--max-cost",
+    type=click.FloatRange(min=0),
+    metavar="USD",
+    help="Send images to cloud services without asking, if it costs at most so much.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and run nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON at the end.")
 def command(
@@ -65,6 +74,7 @@ def command(
     latency: bool,
     dry_run: bool,
     as_json: bool,
+    max_cost: float | None,
     **names: tuple[str, ...] | None,
 ) -> int:
     r"""Evaluate every combination of detectors, classifiers and attacks on labelled images.
@@ -100,6 +110,7 @@ def command(
     if dry_run:
         _show_plan(prepared.plan, as_json=as_json)
         return 0
+    _ask_before_sending(prepared.plan, max_cost)
     how = runner.Settings(results=results, threads=threads, measure_latency=latency)
     debug = click.get_current_context().find_root().obj["debug"]
     quiet = nullcontext(console) if debug else chatter_to(default_folder() / "stderr.log")
@@ -117,10 +128,25 @@ def command(
     return runner.exit_code(stored)
 
 
+def _ask_before_sending(plan: Plan, max_cost: float | None) -> None:
+    """Images leave this machine only when a person has agreed to it, and to its price."""
+    calls, price = plan.costs()
+    if not calls:
+        return
+    what = f"This plan sends {calls} images to cloud services and costs about {price:.2f} USD"
+    if max_cost is not None:
+        if price > max_cost:
+            raise UsageError(f"{what}, more than --max-cost {max_cost:.2f}: choose fewer images.")
+    elif not sys.stdin.isatty():
+        raise UsageError(f"{what}: allow it with --max-cost {math.ceil(price * 100) / 100:.2f}.")
+    else:
+        click.confirm(f"{what}. Go on?", abort=True, err=True)
+
+
 def _show_plan(plan: Plan, *, as_json: bool) -> None:
     from fxbench.runner import exclusions, factors
 
-    calls, price = _costs(plan)
+    calls, price = plan.costs()
     record: dict[str, Any] = {
         "cells": len(plan.cells),
         "factors": factors(plan),
@@ -161,22 +187,3 @@ def _excluded(exclusion: dict[str, Any]) -> str:
     reason = exclusion["reason"]
     mend = f" → {reason['mend']}" if reason["mend"] else ""
     return f"{reason['kind']}: {reason['message']}{mend}"
-
-
-def _costs(plan: Plan) -> tuple[int, float]:
-    """How many calls to services that send images away, and their price in US dollars."""
-    calls, price = 0, 0.0
-    for source in plan.sources:
-        images = len(source.answers.rows)
-        used = {
-            (kind, name)
-            for cell in plan.runnable(source)
-            for kind, name in (("detector", cell.detector), ("classifier", cell.classifier))
-            if name is not None
-        }
-        for kind, name in used:
-            component = plan.registry.get(kind, name).component
-            if component.sends:
-                calls += images
-                price += images * (component.price or 0.0)
-    return calls, price
