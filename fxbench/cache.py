@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fxbench.chunks import Chunks
-from fxbench.errors import StoreError
+from fxbench.errors import FxbenchError, StoreError
 from fxbench.store import load, runs
 
 
@@ -34,15 +34,20 @@ class Contents:
     leftovers: Usage
 
 
-def contents(chunks: Chunks, results: Path) -> Contents:
-    """Measure a cache."""
-    named = used_keys(results)
+def contents(chunks: Chunks, used: Iterable[str]) -> Contents:
+    """Measure a cache.
+
+    Args:
+        chunks: the cache.
+        used: the keys that runs were made from.
+    """
+    named = set(used)
     sizes = dict(chunks.sizes())
     left = [path.stat().st_size for path in chunks.leftovers()]
-    used = [size for key, size in sizes.items() if key in named]
+    kept = [size for key, size in sizes.items() if key in named]
     return Contents(
         Usage(len(sizes), sum(sizes.values())),
-        Usage(len(used), sum(used)),
+        Usage(len(kept), sum(kept)),
         Usage(len(left), sum(left)),
     )
 
@@ -72,8 +77,33 @@ def free(chunks: Chunks, keep: Iterable[str] = ()) -> Usage:
     return Usage(count, size)
 
 
-def used_keys(results: Path) -> set[str]:
-    """The keys of the chunks that the runs in a results folder were made from."""
-    return {
-        key for folder in runs(results) for cell in load(folder).cells for key in cell["chunks"]
-    }
+@dataclass(frozen=True, slots=True)
+class Users:
+    """The runs of a results folder.
+
+    Attributes:
+        keys: of the chunks that the finished ones were made from.
+        unfinished: the names of those that a command may go on with: what they have computed is
+            not named anywhere yet.
+        unreadable: the names of those that can't be read.
+    """
+
+    keys: frozenset[str]
+    unfinished: tuple[str, ...]
+    unreadable: tuple[str, ...]
+
+
+def users(results: Path) -> Users:
+    """Read which chunks the runs in a results folder were made from."""
+    keys: set[str] = set()
+    unfinished, unreadable = [], []
+    for folder in runs(results):
+        try:
+            stored = load(folder)
+        except FxbenchError:
+            unreadable.append(folder.name)
+            continue
+        if not stored.finished:
+            unfinished.append(folder.name)
+        keys.update(key for cell in stored.cells for key in cell.get("chunks", ()))
+    return Users(frozenset(keys), tuple(unfinished), tuple(unreadable))

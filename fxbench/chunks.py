@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from fxbench.files import TEMPORARY_SUFFIX, write_atomic
 from fxbench.keys import SCHEMA
 
 _METADATA = b"fxbench"
+_OLD_S = 3600.0
 
 
 def default_folder() -> Path:
@@ -116,8 +118,10 @@ class Chunks:
         self.path(key).unlink(missing_ok=True)
 
     def leftovers(self) -> list[Path]:
-        """Temporary files of writers that were killed, or of those at work right now."""
-        return sorted(self.folder.glob(f"??/.*{TEMPORARY_SUFFIX}"))
+        """Temporary files of writers that were killed: none is at work for an hour."""
+        old = time.time() - _OLD_S
+        files = sorted(self.folder.glob(f"??/*{TEMPORARY_SUFFIX}"))
+        return [path for path in files if path.stat().st_mtime < old]
 
 
 def _meta(schema: pa.Schema) -> Any:

@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 
 from fxbench.chunks import Chunks
+from fxbench.chunkwork import columns_of
+from fxbench.errors import DataError
 from fxbench.labels import EMOTIONS
-from fxbench.pipeline import boxes_key, columns_of, outputs_key
-from fxbench.plan import Cell, Plan, PlannedCell, Reason, Source, belongs
+from fxbench.plan import Cell, Plan, PlannedCell, belongs, components
 from fxbench.scoring import Predictions, correct_end_to_end, rank, score, score_attack
+from fxbench.scoring_landmarks import Located, score_landmarks
+from fxbench.selection import Reason, Source
+from fxbench.stages import boxes_key, outputs_key, points_key, result_key
 from fxbench.types import Answers, Bool
 
 
@@ -65,16 +69,41 @@ class Collector:
         outputs = np.zeros((len(rows), len(labels)), np.float16)
         for part in parts:
             if "outputs" in part.columns and len(part.columns["row"]):
-                index = np.searchsorted(rows, part.columns["row"].astype(np.int64))
+                row = part.columns["row"].astype(np.int64)
+                # Recorded predictions may hold an image that can't be read here.
+                known = np.isin(row, rows)
+                index = np.searchsorted(rows, row[known])
                 found[index] = True
-                outputs[index] = part.columns["outputs"]
+                outputs[index] = part.columns["outputs"][known]
         return Predictions(found, outputs, labels)
 
+    def located(self, source: Source, cell: Cell) -> Located:
+        """What a landmarker answered for the true faces of all readable images."""
+        parts = [
+            self._chunks.get(points_key(self._plan, source, answers, cell))
+            for answers in source.chunks()
+        ]
+        filled = [part for part in parts if "points" in part.columns]
+        if not filled:
+            raise DataError(f"No image of {source.name} with true landmarks could be read.")
+        columns = {
+            name: np.concatenate([part.columns[name] for part in filled])
+            for name in ("found", "points", "truth")
+        }
+        faces, meta = len(columns["found"]), filled[0].meta
+        return Located(
+            columns["found"],
+            columns["points"].reshape(faces, -1, 2),
+            columns["truth"].reshape(faces, -1, 2),
+            meta["truth_scheme"],
+            meta["shared"],
+        )
+
     def keys(self, source: Source, cell: Cell) -> list[str]:
-        """The keys of all chunks that a cell was made from: boxes, then outputs."""
+        """The keys of all chunks that a cell was made from: boxes, then outputs or points."""
         chunks = list(source.chunks())
         boxes = [boxes_key(self._plan, source, part.rows, cell.detector) for part in chunks]
-        return boxes + [outputs_key(self._plan, source, part, cell) for part in chunks]
+        return boxes + [result_key(self._plan, source, part, cell) for part in chunks]
 
 
 def shared_labels(predictions: Mapping[Cell, Predictions]) -> tuple[str, ...]:
@@ -99,12 +128,17 @@ def records(
         if cell.classifier is not None
     }
     shared = shared_labels(answered)
-    results = {}
-    for cell, predictions in answered.items():
-        result = _scored(readable.answers, cell, predictions, answered, shared)
+    results = {
+        cell: _scored(readable.answers, cell, predictions, answered, shared)
+        for cell, predictions in answered.items()
+    }
+    for cell in scored:
+        if cell.landmarker is not None:
+            located = collector.located(source, cell)
+            results[cell] = score_landmarks(located, len(readable.answers.rows))
+    for cell, result in results.items():
         result["chunks"] = collector.keys(source, cell)
         result["images"]["unreadable"] = len(readable.unreadable)
-        results[cell] = result
     for family in _families(answered).values():
         ranked = rank(
             [(cell.id, correct_end_to_end(readable.answers, answered[cell])) for cell in family]
@@ -154,17 +188,14 @@ def _record(plan: Plan, planned: PlannedCell, errors: Mapping[Cell, str]) -> dic
         status, reason = "failed", Reason("error", errors[cell])
     elif status == "planned":
         status = "ok"
-    names = [cell.detector, cell.classifier, cell.landmarker, cell.surrogate, cell.attack]
-    states = {
-        file["state"]
-        for name in names
-        if name is not None
-        for file in plan.weights.get(name, {}).values()
-    }
+    used = components(cell)
+    states = {file["state"] for key in used for file in plan.weights.get(key, {}).values()}
     weights = "unverified" if "unverified" in states else "verified" if states else None
-    floor = [plan.registry.get("detector", cell.detector)]
-    if cell.classifier is not None:
-        floor.append(plan.registry.get("classifier", cell.classifier))
+    floor = all(
+        "floor" in plan.registry.get(kind, name).component.traits
+        for kind, name in used
+        if kind != "attack"
+    )
     return {
         "id": cell.id,
         "axes": cell.axes,
@@ -174,7 +205,7 @@ def _record(plan: Plan, planned: PlannedCell, errors: Mapping[Cell, str]) -> dic
         if reason is None
         else {"kind": reason.kind, "message": reason.message, "mend": reason.mend},
         "weights": weights,
-        "floor": all("floor" in entry.component.traits for entry in floor),
+        "floor": floor,
         "rank": None,
         "paired": [],
         "latency": None,

@@ -15,11 +15,12 @@ OptionType = Literal["int", "float", "str", "bool", "path"]
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _OPTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
-TRAITS = frozenset({"default", "floor", "gradient", "fixed", "minimum"})
+TRAITS = frozenset({"default", "floor", "gradient", "fixed", "minimum", "recorded"})
 """`default`: taken where a person names none of its kind; `floor`: the least that a component of
 this kind can do, it stands in every table;
 `gradient`: a classifier that answers gradients; `fixed`: an attack that takes an epsilon;
-`minimum`: an attack that finds the smallest perturbation."""
+`minimum`: an attack that finds the smallest perturbation; `recorded`: a classifier whose answers
+come from a file, so that there is nothing to time."""
 
 
 @dataclass(frozen=True, slots=True)

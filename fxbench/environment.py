@@ -28,6 +28,12 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def default_threads() -> int:
+    """What OMP_NUM_THREADS says, else one for each core that this process may use."""
+    text = os.environ.get("OMP_NUM_THREADS", "")
+    return int(text) if text.isdigit() and int(text) else available_cores()
+
+
 def fix_threads(threads: int) -> None:
     """Set how many threads numerical libraries use. Has its full effect before they are imported.
 
@@ -95,4 +101,5 @@ def _git() -> dict[str, Any] | None:
     revision = git("rev-parse", "HEAD")
     if revision is None:
         return None
-    return {"revision": revision, "modified": bool(git("status", "--porcelain"))}
+    changes = git("status", "--porcelain")
+    return {"revision": revision, "modified": None if changes is None else bool(changes)}

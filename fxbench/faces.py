@@ -125,6 +125,36 @@ def choose(boxes: Boxes, count: int, truth_xyxy: Float32 | None) -> Int64:
     return chosen
 
 
+def match(boxes: Boxes, frame: Int64, xyxy: Float32, threshold: float = 0.5) -> Int64:
+    """The box that was found of each true face, each box for one face at most.
+
+    Pairs are made greedily by descending intersection over union, as detection benchmarks do.
+
+    Args:
+        boxes: what a detector found.
+        frame: int64 (T,), the image that each true face is in.
+        xyxy: float32 (T, 4), the box of each true face, pixels.
+        threshold: the least intersection over union of a pair.
+
+    Returns:
+        int64 (T,), indices into `boxes`; -1 for a face that was missed.
+    """
+    matched = np.full(len(frame), -1, np.int64)
+    if not len(boxes) or not len(frame):
+        return matched
+    overlap = iou(xyxy[:, None], boxes.xyxy[None])
+    overlap[frame[:, None] != boxes.frame[None]] = 0
+    taken = np.zeros(len(boxes), np.bool_)
+    order = np.argsort(-overlap, axis=None, kind="stable")
+    for face, box in zip(*np.unravel_index(order, overlap.shape), strict=True):
+        if overlap[face, box] < threshold:
+            break
+        if matched[face] < 0 and not taken[box]:
+            matched[face] = box
+            taken[box] = True
+    return matched
+
+
 def iou(a: Float32, b: Float32) -> Float64:
     """Intersection over union of boxes (the Jaccard index).
 

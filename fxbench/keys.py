@@ -18,8 +18,11 @@ from fxbench.types import Int64
 SCHEMA = 1
 """Of keys and chunks: to be raised when their meaning changes."""
 
-_CORE_MODULES = ("adversary", "enlarge", "faces", "images", "pipeline", "types")
-"""The modules of the core that a result depends on."""
+_CORE_MODULES = ("adversary", "chunkwork", "enlarge", "faces", "images", "pipeline", "types")
+"""The modules of the core that a stage's result depends on."""
+
+_SCORING_MODULES = ("collect", "labels", "latency", "schemes", "scoring")
+"""Those that a table's numbers depend on besides, with all of `metrics`."""
 
 
 def digest(record: Any) -> str:
@@ -76,9 +79,32 @@ def component_digest(
 
 
 @cache
+def scoring_digest() -> str:
+    """A hash of what turns stored outputs into the numbers of a table."""
+    folder = Path(__file__).parent
+    paths = [folder / f"{name}.py" for name in _SCORING_MODULES]
+    paths += sorted((folder / "metrics").glob("*.py"))
+    return digest(
+        {
+            "sources": [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths],
+            "versions": module_versions(("scipy",)),
+        }
+    )
+
+
+@cache
 def sources_digest(module: str) -> str:
-    """A hash of all Python files of the package (or of the one module) that a plugin is."""
-    spec = find_spec(module.partition(".")[0])
+    """A hash of all Python files of the package (or of the one module) that a plugin is.
+
+    A module of fxbench itself is hashed alone: what results depend on else is in `core_digest`.
+    """
+    parts = module.split(".")
+    spec = find_spec(module if parts[0] == "fxbench" else parts[0])
+    depth = 1
+    # A namespace package has no file of its own: what counts is the first package inside it.
+    while spec is not None and spec.origin is None and depth < len(parts):
+        depth += 1
+        spec = find_spec(".".join(parts[:depth]))
     if spec is None or spec.origin is None:
         return digest(module)
     if not spec.submodule_search_locations:

@@ -1,4 +1,4 @@
-"""How long the chain detect, crop, predict takes for one image, and how many a batch makes.
+"""How long the chain detect, crop, predict (or detect, locate) takes, and how many a batch makes.
 
 The rule: images are taken evenly spaced from those that the plan selects, decoded beforehand. The
 first `WARM_UP` are run and not counted. Then each image is timed by itself through the detector,
@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from fxbench.chunkwork import one_box_each
+from fxbench.errors import DataError
 from fxbench.faces import choose, crops
-from fxbench.pipeline import BATCH
-from fxbench.plan import Source, evenly_spaced
-from fxbench.types import Batch, Boxes, Float32, Frames, Int64, Truth
+from fxbench.pipeline import BATCH, BATCH_BYTES, FIRST_BATCH
+from fxbench.selection import Source, evenly_spaced
+from fxbench.types import Batch, Boxes, Float32, Frames, Int64, Truth, UInt8
 
 WARM_UP = 10
 SAMPLES = 100
@@ -48,21 +50,30 @@ class Detections:
 
 
 def sample_images(source: Source) -> Batch:
-    """Evenly spaced images of a source, decoded; fewer where some can't be read.
+    """Evenly spaced images of a source, decoded; fewer where they are large or can't be read.
 
     As many as a batch needs, so that the same images serve for both.
     """
     rows = source.answers.rows
     wanted = rows[evenly_spaced(len(rows), max(SAMPLES + WARM_UP, BATCH))]
-    parts = [b for b in source.dataset.batches(source.split, wanted) if len(b.rows)]
-    frames = [b.frames for b in parts]
-    images = tuple(image for part in frames for image in part.images)
-    ids = tuple(name for part in frames for name in part.ids)
-    rows = np.concatenate([b.rows for b in parts]) if parts else np.zeros(0, np.int64)
-    boxes = [b.truth.xyxy for b in parts if b.truth is not None and b.truth.xyxy is not None]
-    truth = np.concatenate(boxes) if parts and len(boxes) == len(parts) else None
-    known = Truth(np.arange(len(rows)), xyxy=truth) if truth is not None else None
-    return Batch(rows, Frames.stills(ids, images), known)
+    parts: list[Batch] = []
+    size = 0
+    for begin in range(0, len(wanted), FIRST_BATCH):
+        part = wanted[begin : begin + FIRST_BATCH]
+        parts += [b for b in source.dataset.batches(source.split, part) if len(b.rows)]
+        size = sum(image.nbytes for b in parts for image in b.frames.images)
+        if size > BATCH_BYTES:
+            break
+    if not parts:
+        raise DataError(f"No image of {source.name} can be read, so there is nothing to time.")
+    images = tuple(image for b in parts for image in b.frames.images)
+    ids = tuple(name for b in parts for name in b.frames.ids)
+    boxes = [one_box_each(b.truth, len(b.rows)) for b in parts]
+    known = [box for box in boxes if box is not None]
+    truth = None
+    if len(known) == len(parts):
+        truth = Truth(np.arange(len(images)), xyxy=np.concatenate(known))
+    return Batch(np.concatenate([b.rows for b in parts]), Frames.stills(ids, images), truth)
 
 
 def time_detector(detector: Any, sample: Batch) -> Detections:
@@ -99,24 +110,52 @@ def time_detector(detector: Any, sample: Batch) -> Detections:
     )
 
 
-def time_classifier(classifier: Any, sample: Batch, detections: Detections) -> dict[str, Int64]:
+Step = Callable[[tuple[UInt8, ...], Int64, Float32], tuple[int, int]]
+"""What follows detection for some faces of images: nanoseconds of cropping and of the rest."""
+
+
+def classify(classifier: Any) -> Step:
+    """Crop and predict."""
+
+    def step(images: tuple[UInt8, ...], frame: Int64, xyxy: Float32) -> tuple[int, int]:
+        start = time.perf_counter_ns()
+        faces = crops(images, (frame, xyxy), classifier.face)
+        between = time.perf_counter_ns()
+        classifier.predict(faces)
+        return between - start, time.perf_counter_ns() - between
+
+    return step
+
+
+def locate(landmarker: Any) -> Step:
+    """Locate the points, of which no crop is made."""
+
+    def step(images: tuple[UInt8, ...], frame: Int64, xyxy: Float32) -> tuple[int, int]:
+        count = len(frame)
+        boxes = Boxes(frame, xyxy, np.ones(count, np.float32), np.full(count, -1, np.int64))
+        start = time.perf_counter_ns()
+        landmarker.locate(images, boxes)
+        return 0, time.perf_counter_ns() - start
+
+    return step
+
+
+def time_chain(step: Step, sample: Batch, detections: Detections) -> dict[str, Int64]:
     """Raw samples of a chain, one for each image in which the detector found a face.
 
     Returns:
         Columns int64 in nanoseconds: `row`, `detect_ns`, `crop_ns`, `predict_ns`; and in every row
         the same `batch_ns`, for all faces of a batch of `batch_images` images, detection included.
     """
-    images, spec = sample.frames.images, classifier.face
+    images = sample.frames.images
     frame, xyxy = detections.frame, detections.xyxy
+    columns = ("row", "detect_ns", "crop_ns", "predict_ns", "batch_ns", "batch_images")
     if not len(frame):
-        return {}
+        return {name: np.zeros(0, np.int64) for name in columns}
 
     def one(i: int) -> tuple[int, int]:
-        start = time.perf_counter_ns()
-        face = crops(images, (frame[i : i + 1], xyxy[i : i + 1]), spec)
-        between = time.perf_counter_ns()
-        classifier.predict(face)
-        return between - start, time.perf_counter_ns() - between
+        image = images[frame[i]]
+        return step((image,), np.zeros(1, np.int64), xyxy[i : i + 1])
 
     _warm_up(lambda i: one(i % len(frame)), len(frame))
     samples, begin = [], time.perf_counter()
@@ -127,19 +166,18 @@ def time_classifier(classifier: Any, sample: Batch, detections: Detections) -> d
     inside = frame < detections.batch_images
     batch_ns = detections.batch_ns
     if inside.any():
-        batch_ns += _repeated(
-            lambda: classifier.predict(crops(images, (frame[inside], xyxy[inside]), spec))
-        )
+        batch_ns += _repeated(lambda: step(images, frame[inside], xyxy[inside]))
     count = len(samples)
     times = np.asarray(samples, np.int64)
-    return {
-        "row": sample.rows[frame[:count]],
-        "detect_ns": detections.detect_ns[frame[:count]],
-        "crop_ns": times[:, 0],
-        "predict_ns": times[:, 1],
-        "batch_ns": np.full(count, batch_ns, np.int64),
-        "batch_images": np.full(count, detections.batch_images, np.int64),
-    }
+    values = (
+        sample.rows[frame[:count]],
+        detections.detect_ns[frame[:count]],
+        times[:, 0],
+        times[:, 1],
+        np.full(count, batch_ns, np.int64),
+        np.full(count, detections.batch_images, np.int64),
+    )
+    return dict(zip(columns, values, strict=True))
 
 
 def summary(columns: dict[str, Any]) -> dict[str, Any] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import logging
 import time
 from typing import Any
@@ -20,7 +22,8 @@ class Loader:
     """Keeps the components that a run has made.
 
     Attributes:
-        seconds: how long each took to load, by kind and name, what it imports included.
+        seconds: how long each took to load, by kind and name. The libraries that it requires are
+            imported beforehand, as the first component that needs one would pay for all.
     """
 
     def __init__(self, options: Options) -> None:
@@ -40,44 +43,70 @@ class Loader:
         if key in self._failed:
             raise self._failed[key]
         if key not in self._made:
+            _import(entry.component.requires)
             begin = time.perf_counter()
             try:
-                self._made[key] = self._make(entry)
+                self._made[key] = self.fresh(entry)
             except FxbenchError as error:
                 self._failed[key] = error
                 raise
             self.seconds[key] = time.perf_counter() - begin
         return self._made[key]
 
-    def _make(self, entry: Entry) -> Any:
+    def fresh(self, entry: Entry) -> Any:
+        """The component, made anew.
+
+        Raises:
+            FxbenchError: its factory failed, or what it made is not of its kind.
+        """
         name = f"{entry.kind.name} {entry.name}"
         try:
             made = entry.component.factory(**self._options.of(entry.component))
         except FxbenchError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             _log.debug("The factory of the %s failed", name, exc_info=True)
             raise PluginError(f"The {name} could not be loaded: {one_line(error)}") from error
         kind = getattr(protocols, entry.kind.protocol)
         if not isinstance(made, kind):
-            lacking = sorted(n for n in kind.__protocol_attrs__ if not hasattr(made, n))
-            raise PluginError(f"The {name} is no {kind.__name__}: it lacks {', '.join(lacking)}.")
+            absent = ", ".join(lacking(made, kind))
+            raise PluginError(f"The {name} is no {kind.__name__}: it lacks {absent}.")
         if entry.kind.name == "classifier":
             _check_classifier(name, made, gradient="gradient" in entry.component.traits)
         return made
 
 
+def _import(modules: tuple[str, ...]) -> None:
+    for module in modules:
+        # Whatever is wrong with it, the factory says it better.
+        with contextlib.suppress(Exception, SystemExit):
+            importlib.import_module(module)
+
+
 def _check_classifier(name: str, made: Any, *, gradient: bool) -> None:
     if not isinstance(made.face, FaceSpec):
         raise PluginError(f"The face of the {name} must be a FaceSpec, not {made.face!r}.")
-    wrong = [label for label in made.labels if label is not None and label not in EMOTIONS]
-    if wrong or not made.labels:
+    labels = made.labels if isinstance(made.labels, (tuple, list)) else ()
+    wrong = [label for label in labels if label is not None and label not in EMOTIONS]
+    if wrong or not labels:
         raise PluginError(
             f"The labels of the {name} must be emotions ({', '.join(EMOTIONS)}) or None, "
             f"but hold {wrong or 'nothing'}."
         )
     if gradient and not isinstance(made, protocols.Differentiable):
         raise PluginError(f"The {name} has the trait 'gradient', but no method gradient.")
+
+
+def lacking(made: Any, protocol: type) -> list[str]:
+    """The public members of a protocol that an object doesn't have."""
+    members = {
+        member
+        for base in protocol.__mro__
+        if base.__module__ == protocol.__module__
+        for member in (*vars(base), *base.__annotations__)
+        if not member.startswith("_")
+    }
+    return sorted(member for member in members if not hasattr(made, member))
 
 
 def one_line(error: BaseException) -> str:

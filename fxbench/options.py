@@ -16,15 +16,21 @@ from fxbench.names import unknown_name
 
 ENVIRONMENT_PREFIX = "FXBENCH_OPT__"
 FILE_NAME = "fxbench.toml"
-_SECRET = re.compile(r"key|token|secret|password|credential", re.IGNORECASE)
+_SECRET = re.compile(r"(^|_)(key|token|secret|password|credentials?)($|_)")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A value that somebody set, and where."""
+    """What somebody set, and where.
 
-    value: Any
+    Attributes:
+        values: by type of the option, as components of one name but of different kinds may have
+            options of one name too.
+        origin: for messages.
+    """
+
+    values: Mapping[str, Any]
     origin: str
 
 
@@ -37,7 +43,7 @@ class Options:
     def of(self, component: Component) -> dict[str, Any]:
         """The value of every option of a component: as set, else its default."""
         return {
-            option.name: self.given[component.name, option.name].value
+            option.name: self.given[component.name, option.name].values[option.type]
             if (component.name, option.name) in self.given
             else option.default
             for option in component.options
@@ -53,8 +59,8 @@ class Options:
         given: dict[str, Any] = {}
         defaulted: dict[str, Any] = {}
         for name, value in self.of(component).items():
-            shown = "(redacted)" if _SECRET.search(name) else plain(value)
-            (given if (component.name, name) in self.given else defaulted)[name] = shown
+            target = given if (component.name, name) in self.given else defaulted
+            target[name] = shown(name, value)
         return {"given": given, "defaulted": defaulted}
 
 
@@ -63,11 +69,18 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def shown(name: str, value: Any) -> Any:
+    """The value of an option as results and messages may hold it: a secret is redacted."""
+    return "(redacted)" if value is not None and _SECRET.search(name) else plain(value)
+
+
 def resolve(
     components: Iterable[Component],
     settings: Iterable[str] = (),
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    *,
+    lenient: bool = False,
 ) -> Options:
     """Read all options that are set.
 
@@ -76,34 +89,39 @@ def resolve(
         settings: texts `NAME.OPTION=VALUE`.
         environment: variables, those that begin with `FXBENCH_OPT__` are read.
         folder: where `fxbench.toml` may lie.
+        lenient: pass over names in the environment and the file that no component has, as when
+            the plugin that has them is broken.
 
     Raises:
         UsageError: an unknown name, or a value of the wrong type.
     """
-    table: dict[str, dict[str, Option]] = {}
+    table: _Table = {}
     for component in components:
         options = table.setdefault(component.name, {})
-        options.update({option.name: option for option in component.options})
+        for option in component.options:
+            options.setdefault(option.name, []).append(option)
     given: dict[tuple[str, str], Given] = {}
     if folder is not None:
-        given.update(_from_file(table, folder / FILE_NAME))
-    given.update(_from_environment(table, environment or {}))
+        given.update(_from_file(table, folder / FILE_NAME, lenient=lenient))
+    given.update(_from_environment(table, environment or {}, lenient=lenient))
     for setting in settings:
         target, equals, text = setting.partition("=")
-        name, dot, option = target.strip().rpartition(".")
+        name, dot, key = target.strip().rpartition(".")
         if not equals or not dot:
             raise UsageError(
                 f"--set got {setting!r}; expected NAME.OPTION=VALUE, "
                 "such as ferplus.path=~/data/ferplus."
             )
         origin = f"--set {target}"
-        given[name, option] = Given(
-            _parse(_find(table, name, option, origin), text, origin), origin
-        )
+        given[name, key] = _parsed(_find(table, name, key, origin), text, origin)
     return Options(given)
 
 
-def _find(table: dict[str, dict[str, Option]], name: str, option: str, origin: str) -> Option:
+_Table = dict[str, dict[str, list[Option]]]
+"""Options by the name of their component and their own; several where kinds share a name."""
+
+
+def _find(table: _Table, name: str, option: str, origin: str) -> list[Option]:
     if name not in table:
         raise UsageError(f"{origin}: {unknown_name('component', name, table)}")
     if not table[name]:
@@ -113,7 +131,17 @@ def _find(table: dict[str, dict[str, Option]], name: str, option: str, origin: s
     return table[name][option]
 
 
-def _from_file(table: dict[str, dict[str, Option]], path: Path) -> dict[tuple[str, str], Given]:
+def _parsed(options: list[Option], text: str, origin: str, folder: Path | None = None) -> Given:
+    values: dict[str, Any] = {}
+    for option in options:
+        value = _parse(option, text, origin)
+        if folder is not None and isinstance(value, Path) and not value.is_absolute():
+            value = folder / value
+        values[option.type] = value
+    return Given(values, origin)
+
+
+def _from_file(table: _Table, path: Path, *, lenient: bool) -> dict[tuple[str, str], Given]:
     if not path.is_file():
         return {}
     try:
@@ -127,30 +155,29 @@ def _from_file(table: dict[str, dict[str, Option]], path: Path) -> dict[tuple[st
     for name, section in sections.items():
         for key, value in section.items():
             origin = f"{path} [options.{name}] {key}"
-            option = _find(table, name, key, origin)
-            parsed = _parse(option, value if isinstance(value, str) else _text(value), origin)
-            if isinstance(parsed, Path) and not parsed.is_absolute():
-                parsed = path.parent / parsed
-            given[name, key] = Given(parsed, origin)
+            if lenient and key not in table.get(name, {}):
+                continue
+            options = _find(table, name, key, origin)
+            given[name, key] = _parsed(options, _text(value), origin, path.parent)
     return given
 
 
 def _from_environment(
-    table: dict[str, dict[str, Option]], environment: Mapping[str, str]
+    table: _Table, environment: Mapping[str, str], *, lenient: bool
 ) -> dict[tuple[str, str], Given]:
     variables = {
-        _variable(name, key): (name, key, option)
-        for name, options in table.items()
-        for key, option in options.items()
+        _variable(name, key): (name, key) for name, options in table.items() for key in options
     }
     given = {}
     for variable, text in environment.items():
         if not variable.startswith(ENVIRONMENT_PREFIX):
             continue
         if variable not in variables:
+            if lenient:
+                continue
             raise UsageError(unknown_name("environment variable", variable, variables))
-        name, key, option = variables[variable]
-        given[name, key] = Given(_parse(option, text, variable), variable)
+        name, key = variables[variable]
+        given[name, key] = _parsed(table[name][key], text, variable)
     return given
 
 
@@ -165,7 +192,10 @@ def _text(value: Any) -> str:
 def _parse(option: Option, text: str, origin: str) -> Any:
     text = text.strip()
     value: Any = text
-    wrong = UsageError(f"{origin}: expected {_expected(option)}, but got {text!r}.")
+    got = shown(option.name, text)
+    wrong = UsageError(f"{origin}: expected {_expected(option)}, but got {got!r}.")
+    if option.choices and text not in option.choices:
+        raise wrong
     try:
         if option.type == "int":
             value = int(text)
@@ -183,8 +213,6 @@ def _parse(option: Option, text: str, origin: str) -> Any:
             value = Path(text).expanduser()
     except ValueError as error:
         raise wrong from error
-    if option.choices and value not in option.choices:
-        raise wrong
     return value
 
 

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import product
 from typing import Any
 
-import numpy as np
-
-from fxbench.availability import availability
-from fxbench.errors import FxbenchError, PluginError, UnavailableError, UsageError
-from fxbench.keys import component_digest, core_digest, digest, rows_digest
-from fxbench.names import unknown_name
+from fxbench.errors import FxbenchError, UsageError
+from fxbench.keys import component_digest, core_digest, digest, rows_digest, scoring_digest
 from fxbench.options import Options
-from fxbench.protocols import Dataset
+from fxbench.protocols import Attack
 from fxbench.registry import Entry, Registry
-from fxbench.types import Answers, Int64
+from fxbench.selection import Chosen, Reason, Selection, Source, choose, datasets, ready
 from fxbench.weights import check
-
-CHUNK_ROWS = 512
-"""A chunk is the rows [k * 512, (k + 1) * 512) of a split that a plan selects."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What a person asked for. None where they named nothing, `("all",)` for all that is ready."""
-
-    datasets: tuple[str, ...] | None = None
-    split: str | None = None
-    protocol: str | None = None
-    detectors: tuple[str, ...] | None = None
-    landmarkers: tuple[str, ...] | None = ()
-    classifiers: tuple[str, ...] | None = None
-    attacks: tuple[str, ...] | None = None
-    epsilons: tuple[float, ...] = (0.0, 2 / 255, 8 / 255)
-    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,30 +46,14 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a cell has no result.
-
-    Attributes:
-        kind: `missing extra`, `missing weights`, `needs option`, `broken`, `broken weights`,
-            `no gradient`, `no landmark truth`, `terms` or `error`.
-        message: one sentence.
-        mend: a command that would mend it, or None.
-    """
-
-    kind: str
-    message: str
-    mend: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class PlannedCell:
     """A cell with its place in the plan.
 
     Attributes:
         reason: why it is not run; None where it is.
         status: `planned`, `skipped` or `failed`.
-        asked: False where the reason for skipping follows from the kinds alone (no gradient), so
-            that the exit status stays 0.
+        asked: False where the reason for skipping follows from the kinds alone (no gradient) or
+            from a component that nobody named, so that the exit status stays 0.
     """
 
     cell: Cell
@@ -99,32 +63,20 @@ class PlannedCell:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
-    """The images of a plan: some rows of a split of a dataset under a protocol."""
-
-    entry: Entry
-    dataset: Dataset
-    split: str
-    protocol: str
-    answers: Answers
-    fingerprint: str
-    key: str
-
-    def chunks(self) -> Iterator[Answers]:
-        """The answers of each chunk, in order."""
-        number = self.answers.rows // CHUNK_ROWS
-        for value in np.unique(number):
-            yield self.answers.take(np.flatnonzero(number == value))
-
-    @property
-    def name(self) -> str:
-        """For people: dataset, split and protocol."""
-        return f"{self.entry.name} {self.split} ({self.protocol})"
-
-
-@dataclass(frozen=True, eq=False)
 class Plan:
-    """All cells of a run and what their results depend on."""
+    """All cells of a run and what their results depend on.
+
+    Attributes:
+        registry: what is installed.
+        options: what was set.
+        selection: what was asked for.
+        sources: the images.
+        cells: all combinations, those that are not run last.
+        digests: the hash of each component that runs, by kind and name.
+        weights: by kind and name, as :func:`fxbench.weights.check` returns them; without those
+            that have none.
+        left_out: what nobody named and can't run, with the reason.
+    """
 
     registry: Registry
     options: Options
@@ -132,7 +84,7 @@ class Plan:
     sources: tuple[Source, ...]
     cells: tuple[PlannedCell, ...]
     digests: Mapping[tuple[str, str], str]
-    weights: Mapping[str, Mapping[str, Mapping[str, str]]]
+    weights: Mapping[tuple[str, str], Mapping[str, Mapping[str, str]]]
     left_out: tuple[tuple[Entry, Reason], ...] = field(default=())
 
     @cached_property
@@ -141,7 +93,8 @@ class Plan:
         return digest(
             {
                 "core": core_digest(),
-                "sources": [(s.name, s.key, rows_digest(s.answers.rows)) for s in self.sources],
+                "scoring": scoring_digest(),
+                "sources": [(s.identity, rows_digest(s.answers.rows)) for s in self.sources],
                 "cells": [(c.cell.axes, c.status) for c in self.cells],
                 "components": sorted([*name, value] for name, value in self.digests.items()),
             }
@@ -155,13 +108,26 @@ class Plan:
             if planned.status == "planned" and belongs(planned.cell, source)
         ]
 
+    def sends(self, cell: Cell) -> list[str]:
+        """The components of a cell that send images to another machine."""
+        found = (self.registry.get(kind, name) for kind, name in components(cell))
+        return [entry.name for entry in found if entry.component.sends]
+
     def costs(self) -> tuple[int, float]:
-        """How many images go to services elsewhere, and what that costs in US dollars."""
+        """How many images go to services elsewhere at most, and what that costs in US dollars.
+
+        A detector is asked once for each image, a classifier or landmarker once behind each
+        detector and for each attack. Nothing that is sent away is timed.
+        """
         calls, price = 0, 0.0
         for source in self.sources:
             images = len(source.answers.rows)
-            used = {key for cell in self.runnable(source) for key in components(cell)}
-            for kind, name in used:
+            cells = self.runnable(source)
+            stages = [("detector", name) for name in {cell.detector for cell in cells}]
+            for cell in cells:
+                stages += [("classifier", n) for n in (cell.classifier,) if n is not None]
+                stages += [("landmarker", n) for n in (cell.landmarker,) if n is not None]
+            for kind, name in stages:
                 component = self.registry.get(kind, name).component
                 if component.sends:
                     calls += images
@@ -173,21 +139,21 @@ class Plan:
         stages: list[dict[str, Any]] = []
         for source in self.sources:
             cells, images = self.runnable(source), len(source.answers.rows)
-            groups: dict[tuple[str, str], int] = {("decode", source.name): len(cells)}
-            for cell in cells:
-                name = ("detect", cell.detector)
-                groups[name] = groups.get(name, 0) + 1
-            for cell in cells:
-                if cell.attack is not None:
-                    name = ("attack", f"{cell.attack} on {cell.surrogate} ({cell.detector})")
-                    groups[name] = groups.get(name, 0) + 1
-            for cell in cells:
-                if cell.classifier is not None:
-                    name = ("predict", f"{cell.classifier} ({cell.detector})")
-                    groups[name] = groups.get(name, 0) + 1
+            names = [("decode", source.name) for _ in cells]
+            names += [("detect", cell.detector) for cell in cells]
+            names += [
+                ("attack", f"{cell.attack} on {cell.surrogate} ({cell.detector})")
+                for cell in cells
+                if cell.attack is not None
+            ]
+            names += [
+                ("locate" if cell.landmarker else "predict", f"{of} ({cell.detector})")
+                for cell in cells
+                if (of := cell.landmarker or cell.classifier)
+            ]
             stages += [
-                {"stage": stage, "of": name, "cells": count, "images": images}
-                for (stage, name), count in groups.items()
+                {"stage": stage, "of": of, "cells": count, "images": images}
+                for (stage, of), count in Counter(names).items()
             ]
         return stages
 
@@ -222,64 +188,162 @@ def build(
     """
     left_out: list[tuple[Entry, Reason]] = []
 
-    def choose(kind: str, names: tuple[str, ...] | None) -> list[tuple[Entry, Reason | None]]:
-        return _choose(registry, options, kind, names, left_out)
+    def chosen(kind: str, names: tuple[str, ...] | None) -> list[Chosen]:
+        return choose(registry, options, kind, names, left_out)
 
-    sources = tuple(
-        _source(entry, options, selection, load)
-        for entry in _datasets(registry, options, selection)
-    )
-    detectors = choose("detector", selection.detectors)
-    classifiers = choose("classifier", selection.classifiers)
-    landmarkers = choose("landmarker", selection.landmarkers)
-    attacks = [a for a in selection.attacks or () if a != "none"]
-    with_clean = selection.attacks is None or "none" in selection.attacks or not attacks
-    if selection.attacks is None:
-        chosen_attacks = choose("attack", None)
-    else:
-        chosen_attacks = choose("attack", tuple(attacks)) if attacks else []
-    with_clean = with_clean or "all" in attacks
-    floors = [
-        [(e, None) for e in registry.of_kind(k) if "floor" in e.component.traits]
-        for k in ("detector", "classifier")
-    ]
+    sources = datasets(registry, options, selection, load, left_out)
+    detectors = chosen("detector", selection.detectors)
+    classifiers = chosen("classifier", selection.classifiers)
+    landmarkers: list[Chosen] = []
+    if selection.landmarkers is not None or any(s.dataset.scheme for s in sources):
+        landmarkers = chosen("landmarker", selection.landmarkers)
+    named = tuple(name for name in selection.attacks or () if name != "none")
+    attacks = chosen("attack", named if selection.attacks is not None else None)
+    norms = [(attack, *_norm(attack, load)) for attack in attacks]
 
-    cells: dict[Cell, PlannedCell] = {}
+    table = _Table(options)
     for source in sources:
-        pairs = [(d, c) for d in detectors for c in classifiers]
         axes = (source.entry.name, source.split, source.protocol)
-        for (detector, wrong), (classifier, unfit) in pairs:
-            clean = Cell(*axes, detector.name, classifier.name)
-            reason = wrong or unfit or _terms(source, (detector, classifier))
-            # A clean result is what an attack's success is measured against, so it always runs.
-            if with_clean or chosen_attacks:
-                _add(cells, clean, reason)
-            for attack, flaw in chosen_attacks:
-                for cell in _attacked(
-                    clean, attack, selection.epsilons, load if not flaw else None
-                ):
-                    if "gradient" not in classifier.component.traits and not (reason or flaw):
-                        message = f"{classifier.name} gives no gradient for {attack.name}."
-                        _add(cells, cell, Reason("no gradient", message), asked=False)
-                    else:
-                        _add(cells, cell, reason or flaw)
-        for (detector, wrong), (landmarker, unfit) in (
-            (d, m) for d in detectors for m in landmarkers
-        ):
-            cell = Cell(*axes, detector.name, landmarker=landmarker.name)
-            message = f"{source.entry.name} has no landmarks to compare with."
-            none = Reason("no landmark truth", message)
-            _add(cells, cell, wrong or unfit or none, asked=bool(wrong or unfit))
-        if classifiers:
-            for detector, _ in floors[0]:
-                for classifier, _ in floors[1]:
-                    _add(cells, Cell(*axes, detector.name, classifier.name), None)
-    if not cells:
+        if source.has_labels or selection.classifiers is not None:
+            for detector, classifier in product(detectors, classifiers):
+                clean = Cell(*axes, detector.entry.name, classifier.entry.name)
+                table.add_classifier(source, clean, detector, classifier, selection, norms)
+        if source.dataset.scheme or selection.landmarkers is not None:
+            for detector, landmarker in product(detectors, landmarkers):
+                cell = Cell(*axes, detector.entry.name, landmarker=landmarker.entry.name)
+                table.add_landmarker(source, cell, detector, landmarker)
+        table.add_floors(registry, source, "classifier", wanted=bool(classifiers))
+        table.add_floors(registry, source, "landmarker", wanted=bool(landmarkers))
+    if not table.cells:
         raise UsageError(
             "There is nothing to run: no detector with a classifier or landmarker is ready. "
             "`fxbench list` shows what is missing and the commands that install it."
         )
-    return _with_digests(registry, options, selection, sources, cells, tuple(left_out))
+    return _with_digests(registry, options, selection, sources, table.cells, tuple(left_out))
+
+
+Norm = tuple[Chosen, str | None, Reason | None]
+"""An attack with its norm, or with why it has none."""
+
+
+class _Table:
+    """The cells of a plan while it is being made, in order, each once."""
+
+    def __init__(self, options: Options) -> None:
+        self.cells: dict[Cell, PlannedCell] = {}
+        self._options = options
+
+    def add_classifier(
+        self,
+        source: Source,
+        clean: Cell,
+        detector: Chosen,
+        classifier: Chosen,
+        selection: Selection,
+        attacks: list[Norm],
+    ) -> None:
+        """The clean cell of a classifier behind a detector, and its cells under attack."""
+        reason, asked = _obstacle(source, detector, classifier)
+        if reason is None and not source.has_labels:
+            message = f"{source.entry.name} has no emotions to compare with."
+            reason, asked = Reason("no emotion labels", message), False
+        # A clean result is what an attack's success is measured against, so it always runs.
+        self._add(clean, reason, asked=asked)
+        for attack, norm, flaw in attacks:
+            for epsilon in selection.epsilons:
+                cell = replace(
+                    clean,
+                    attack=attack.entry.name,
+                    norm=norm,
+                    epsilon=float(epsilon) + 0.0,
+                    surrogate=clean.classifier,
+                )
+                obstacle, wanted = reason, asked
+                if obstacle is None:
+                    obstacle, wanted = flaw or attack.reason, attack.named
+                if obstacle is None:
+                    obstacle, wanted = _unattackable(classifier.entry, cell), False
+                self._add(cell, obstacle, asked=wanted, failed=flaw is not None)
+
+    def add_landmarker(
+        self, source: Source, cell: Cell, detector: Chosen, landmarker: Chosen
+    ) -> None:
+        """The cell of a landmarker behind a detector."""
+        reason, asked = _obstacle(source, detector, landmarker)
+        if reason is None and not source.dataset.scheme:
+            message = f"{source.entry.name} has no landmarks to compare with."
+            reason, asked = Reason("no landmark truth", message), False
+        self._add(cell, reason, asked=asked)
+
+    def add_floors(self, registry: Registry, source: Source, kind: str, *, wanted: bool) -> None:
+        """The cell that is made of floors alone: it stands in every table."""
+        if not wanted or not (source.has_labels if kind == "classifier" else source.dataset.scheme):
+            return
+        detectors, others = (
+            [
+                e
+                for e in registry.of_kind(of)
+                if "floor" in e.component.traits
+                and not e.component.sends
+                and ready(e, self._options)
+            ]
+            for of in ("detector", kind)
+        )
+        for detector, other in product(detectors, others):
+            axes = (source.entry.name, source.split, source.protocol)
+            cell = Cell(*axes, detector.name)
+            if kind == "classifier":
+                cell = replace(cell, classifier=other.name)
+            else:
+                cell = replace(cell, landmarker=other.name)
+            self._add(cell, None)
+
+    def _add(
+        self, cell: Cell, reason: Reason | None, *, asked: bool = True, failed: bool = False
+    ) -> None:
+        status = "planned" if reason is None else "failed" if failed else "skipped"
+        self.cells.setdefault(cell, PlannedCell(cell, reason, status, asked))
+
+
+def _obstacle(source: Source, *chosen: Chosen) -> tuple[Reason | None, bool]:
+    """Why these can't be run on that source, and whether a person named the one that can't."""
+    for one in chosen:
+        if one.reason is not None:
+            return one.reason, one.named
+        if one.entry.component.sends and not source.dataset.terms.may_send_to_cloud:
+            message = (
+                f"{one.entry.name} sends images away, which the terms of {source.entry.name} "
+                f"don't allow ({source.dataset.terms.licence})."
+            )
+            return Reason("terms", message), one.named
+    return None, True
+
+
+def _unattackable(classifier: Entry, cell: Cell) -> Reason | None:
+    """Why an attack would mean nothing."""
+    if "gradient" not in classifier.component.traits:
+        return Reason("no gradient", f"{cell.classifier} gives no gradient for {cell.attack}.")
+    if cell.norm == "linf" and 0 < (cell.epsilon or 0.0) < 1 / 255 - 1e-9:
+        return Reason(
+            "below one grey level",
+            f"An epsilon of {cell.epsilon:g} changes no pixel of an 8-bit image: take at least "
+            "1/255.",
+        )
+    return None
+
+
+def _norm(attack: Chosen, load: Callable[[Entry], Any]) -> tuple[str | None, Reason | None]:
+    """The norm of an attack; why it is broken, where it is."""
+    if attack.reason is not None:
+        return None, None
+    try:
+        made: Attack = load(attack.entry)
+    except FxbenchError as error:
+        return None, Reason("broken", str(error))
+    if made.norm not in ("linf", "l2"):
+        message = f"The norm of {attack.entry.name} must be 'linf' or 'l2', not {made.norm!r}."
+        return None, Reason("broken", message)
+    return made.norm, None
 
 
 def _with_digests(
@@ -292,20 +356,20 @@ def _with_digests(
 ) -> Plan:
     """Hash every component that runs; one whose weights are not the right ones fails its cells."""
     digests: dict[tuple[str, str], str] = {}
-    weights: dict[str, dict[str, dict[str, str]]] = {}
+    weights: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
     broken: dict[tuple[str, str], Reason] = {}
     for planned in cells.values():
         if planned.status != "planned":
             continue
-        for kind, name in components(planned.cell):
-            if (kind, name) in digests or (kind, name) in broken:
+        for key in components(planned.cell):
+            if key in digests or key in broken:
                 continue
-            entry = registry.get(kind, name)
+            entry = registry.get(*key)
             try:
-                weights[name] = check(entry.component)
-                digests[kind, name] = component_digest(entry, options, weights[name])
+                weights[key] = check(entry.component)
+                digests[key] = component_digest(entry, options, weights[key])
             except FxbenchError as error:
-                broken[kind, name] = Reason("broken weights", str(error))
+                broken[key] = Reason("broken weights", str(error))
     final = []
     for planned in cells.values():
         reasons = [broken[key] for key in components(planned.cell) if key in broken]
@@ -314,7 +378,7 @@ def _with_digests(
         else:
             final.append(planned)
     final.sort(key=lambda planned: planned.status != "planned")
-    used = {name: record for name, record in weights.items() if record}
+    used = {key: record for key, record in weights.items() if record}
     return Plan(registry, options, selection, sources, tuple(final), digests, used, left_out)
 
 
@@ -328,133 +392,3 @@ def components(cell: Cell) -> list[tuple[str, str]]:
         ("classifier", cell.surrogate),
     ]
     return list(dict.fromkeys((kind, name) for kind, name in names if name is not None))
-
-
-def _add(
-    cells: dict[Cell, PlannedCell], cell: Cell, reason: Reason | None, *, asked: bool = True
-) -> None:
-    status = "planned" if reason is None else "skipped"
-    cells.setdefault(cell, PlannedCell(cell, reason, status, asked))
-
-
-def _attacked(
-    clean: Cell, attack: Entry, epsilons: Iterable[float], load: Callable[[Entry], Any] | None
-) -> Iterator[Cell]:
-    norm = load(attack).norm if load is not None else None
-    if norm not in (None, "linf", "l2"):
-        raise PluginError(f"The norm of {attack.name} must be 'linf' or 'l2', not {norm!r}.")
-    for epsilon in epsilons:
-        yield Cell(
-            clean.dataset,
-            clean.split,
-            clean.protocol,
-            clean.detector,
-            clean.classifier,
-            attack=attack.name,
-            norm=norm,
-            epsilon=epsilon,
-            surrogate=clean.classifier,
-        )
-
-
-def _choose(
-    registry: Registry,
-    options: Options,
-    kind: str,
-    names: tuple[str, ...] | None,
-    left_out: list[tuple[Entry, Reason]],
-) -> list[tuple[Entry, Reason | None]]:
-    """The components of a kind that were asked for, each with why it can't run, if so.
-
-    Those that were asked for by name stay in the plan as skipped cells; of `all` and of the
-    default only what is ready is taken.
-    """
-    named: dict[str, Entry] = {}
-    wide: dict[str, Entry] = {}
-    if names is None:
-        for entry in registry.of_kind(kind):
-            if "default" in entry.component.traits:
-                wide[entry.name] = entry
-    for name in names or ():
-        if name == "all":
-            wide |= {entry.name: entry for entry in registry.of_kind(kind)}
-        else:
-            named[name] = registry.get(kind, name)
-    chosen: list[tuple[Entry, Reason | None]] = []
-    for name, entry in (named | wide).items():
-        state = availability(entry, options)
-        if state.state == "ready":
-            chosen.append((entry, None))
-            continue
-        reason = Reason(state.state, f"{name}: {state.detail}", state.mend)
-        if name in named:
-            chosen.append((entry, reason))
-        else:
-            left_out.append((entry, reason))
-    return chosen
-
-
-def _datasets(registry: Registry, options: Options, selection: Selection) -> list[Entry]:
-    names = selection.datasets
-    known = list(registry.of_kind("dataset"))
-    if names is None or "all" in names:
-        ready = [entry for entry in known if availability(entry, options).state == "ready"]
-        if not ready:
-            how = "; ".join(f"{entry.name}: {availability(entry, options).mend}" for entry in known)
-            raise UsageError(f"No dataset is ready. Say where one is ({how}).")
-        return ready
-    entries = [registry.get("dataset", name) for name in dict.fromkeys(names)]
-    for entry in entries:
-        state = availability(entry, options)
-        if state.state != "ready":
-            raise UnavailableError(
-                f"The dataset {entry.name} can't be used: {state.detail} {state.mend}"
-            )
-    return entries
-
-
-def _source(
-    entry: Entry, options: Options, selection: Selection, load: Callable[[Entry], Any]
-) -> Source:
-    dataset: Dataset = load(entry)
-    split = selection.split or dataset.splits[0]
-    if split not in dataset.splits:
-        raise UsageError(unknown_name(f"split of {entry.name}", split, dataset.splits))
-    protocol = selection.protocol or dataset.protocols[0]
-    if protocol not in dataset.protocols:
-        raise UsageError(unknown_name(f"protocol of {entry.name}", protocol, dataset.protocols))
-    answers = dataset.answers(split, protocol)
-    if not len(answers.rows):
-        raise UsageError(
-            f"{entry.name} {split} has no image that counts under the protocol {protocol}: "
-            "choose another split or protocol."
-        )
-    if selection.limit is not None:
-        answers = answers.take(evenly_spaced(len(answers.rows), selection.limit))
-    fingerprint = dataset.fingerprint(split)
-    key = digest(
-        {
-            "component": component_digest(entry, options, check(entry.component)),
-            "fingerprint": fingerprint,
-            "split": split,
-        }
-    )
-    return Source(entry, dataset, split, protocol, answers, fingerprint, key)
-
-
-def evenly_spaced(total: int, limit: int) -> Int64:
-    """At most `limit` indices below `total`, evenly spaced from 0 on, int64."""
-    count = min(total, limit)
-    return (np.arange(count) * total // max(count, 1)).astype(np.int64)
-
-
-def _terms(source: Source, entries: Iterable[Entry]) -> Reason | None:
-    """Images go to another machine only where the dataset's terms allow it."""
-    for entry in entries:
-        if entry.component.sends and not source.dataset.terms.may_send_to_cloud:
-            return Reason(
-                "terms",
-                f"{entry.name} sends images away, which the terms of {source.entry.name} "
-                f"don't allow ({source.dataset.terms.licence}).",
-            )
-    return None

@@ -111,16 +111,26 @@ class Dataset(Protocol):
         splits: what is there, the one to evaluate by default first.
         protocols: the names of the rules for what counts and what is right, the default first.
         terms: what the licence allows.
+        scheme: the landmark scheme of its true points, such as `300w-68` (see
+            :mod:`fxbench.schemes`); None where it has none.
     """
 
     splits: tuple[str, ...]
     protocols: tuple[str, ...]
     terms: Terms
+    scheme: str | None
 
     def fingerprint(self, split: str) -> str:
         """A hash of the contents, the same on every machine.
 
         It differs when an image, a label or an option that affects results does.
+        """
+        ...
+
+    def ids(self, split: str) -> tuple[str, ...]:
+        """The name of every row of the split, in order: those that `batches` gives its frames.
+
+        No image is read.
         """
         ...
 

@@ -5,25 +5,26 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fxbench import environment, latency
+from fxbench import environment
 from fxbench.chunks import Chunks, DamagedChunkError, default_folder
+from fxbench.chunkwork import Work
 from fxbench.collect import Collector, Readable, records
-from fxbench.errors import StoreError
+from fxbench.errors import FxbenchError, StoreError, UsageError
 from fxbench.keys import digest
 from fxbench.loader import Loader, one_line
-from fxbench.options import Options, plain, resolve
-from fxbench.pipeline import Pipeline, Work
-from fxbench.plan import Plan, Selection, Source, build
+from fxbench.options import Options, resolve, shown
+from fxbench.pipeline import Pipeline
+from fxbench.plan import Plan, build
 from fxbench.progress import Observer, Silent
 from fxbench.registry import Registry, discover
+from fxbench.selection import Selection, Source
 from fxbench.store import RunFolder, StoredRun, load
-from fxbench.types import Batch
+from fxbench.timings import Timings
 
 _log = logging.getLogger("fxbench")
 
@@ -35,7 +36,8 @@ class Settings:
     Attributes:
         results: the folder that run folders are made in.
         cache: where finished stages are kept; None for the user's cache folder.
-        threads: how many threads numerical libraries use; None for all cores available.
+        threads: how many threads numerical libraries use; None for what OMP_NUM_THREADS says, else
+            all cores available.
         measure_latency: False leaves the latency table empty.
     """
 
@@ -72,7 +74,14 @@ def prepare(
     """
     registry = registry or discover()
     components = [entry.component for entry in registry.entries]
-    options = resolve(components, settings, os.environ, folder or Path())
+    try:
+        options = resolve(components, settings, os.environ, folder or Path())
+    except UsageError as error:
+        broken = [plugin.name for plugin in registry.plugins if plugin.problems]
+        if not broken:
+            raise
+        hint = f"Some plugins are broken ({', '.join(broken)}): see `fxbench list`."
+        raise UsageError(f"{error} {hint}") from error
     loader = Loader(options)
     return Prepared(build(registry, options, selection, loader.get), loader)
 
@@ -87,10 +96,10 @@ def run(prepared: Prepared, settings: Settings, observer: Observer | None = None
         FxbenchError: a dataset can't be read any more.
     """
     observer = observer or Silent()
-    threads = settings.threads or environment.available_cores()
+    threads = settings.threads or environment.default_threads()
     folder = RunFolder(settings.results / run_id(prepared.plan, settings, threads))
     with folder.lock():
-        before = _finished(folder.folder)
+        before = _finished(folder.folder, prepared.plan)
         if before is not None:
             observer.note(f"This run is finished already: {folder.folder}")
             return before
@@ -110,13 +119,14 @@ def run_id(plan: Plan, settings: Settings, threads: int) -> str:
     return f"{re.sub(r'[^A-Za-z0-9+_-]', '_', names)[:60]}-{key[:8]}"
 
 
-def _finished(folder: Path) -> StoredRun | None:
+def _finished(folder: Path, plan: Plan) -> StoredRun | None:
     """The run in that folder, unless it still has something to do."""
     if not (folder / "run.json").is_file():
         return None
     stored = load(folder)
-    failed = any(cell["status"] == "failed" for cell in stored.cells)
-    return stored if stored.finished and not failed else None
+    whole = len(stored.cells) == len(plan.cells) and stored.run["plan"]["key"] == plan.key
+    failed = any(cell["status"] == "failed" or "latency_error" in cell for cell in stored.cells)
+    return stored if stored.finished and whole and not failed else None
 
 
 class _Run:
@@ -149,15 +159,10 @@ class _Run:
         units = sum(pipeline.units(works) for works in pending.values())
         self._observer.start(units, len(self._plan.cells))
         for source in self._plan.sources:
-            try:
-                readable, cells = self._evaluate(pipeline, collector, source, pending[source.key])
-            except DamagedChunkError as damage:
-                self._observer.note(f"{damage} It is computed again.")
-                again = pipeline.pending(source, thorough=True)
-                readable, cells = self._evaluate(pipeline, collector, source, again)
+            readable, cells = self._evaluated(pipeline, collector, source, pending[source.key])
             self._note_unreadable(source, readable)
             if self._settings.measure_latency:
-                _Latency(self._plan, self._loader, self._folder, self._observer).add(source, cells)
+                Timings(self._plan, self._loader, self._folder, self._observer).add(source, cells)
             for cell in cells:
                 self._folder.write_cell(cell)
                 self._observer.cell_done()
@@ -169,12 +174,48 @@ class _Run:
         self._folder.tidy()
         return load(self._folder.folder)
 
-    def _evaluate(
+    def _evaluated(
         self, pipeline: Pipeline, collector: Collector, source: Source, pending: list[Work]
     ) -> tuple[Readable, list[dict[str, Any]]]:
-        pipeline.run(source, pending)
+        """The records of a source's cells. A dataset that fails costs its own cells only."""
+        try:
+            pipeline.run(source, pending)
+            return self._collected(pipeline, collector, source)
+        except DamagedChunkError as damage:
+            self._observer.note(f"{damage} It is computed again.")
+        except StoreError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+            return self._without(pipeline, collector, source, error)
+        try:
+            again = pipeline.pending(source, thorough=True)
+            self._observer.start(pipeline.units(again), len(self._plan.cells))
+            pipeline.run(source, again)
+            return self._collected(pipeline, collector, source)
+        except StoreError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+            return self._without(pipeline, collector, source, error)
+
+    def _collected(
+        self, pipeline: Pipeline, collector: Collector, source: Source
+    ) -> tuple[Readable, list[dict[str, Any]]]:
         readable = collector.readable(source, pipeline.errors)
         return readable, records(self._plan, source, collector, readable, pipeline.errors)
+
+    def _without(
+        self,
+        pipeline: Pipeline,
+        collector: Collector,
+        source: Source,
+        error: BaseException,
+    ) -> tuple[Readable, list[dict[str, Any]]]:
+        """The same where nothing of a source could be finished: every cell failed."""
+        _log.debug("Evaluating %s failed", source.name, exc_info=error)
+        text = str(error) if isinstance(error, FxbenchError) else one_line(error)
+        for cell in self._plan.runnable(source):
+            pipeline.errors.setdefault(cell, f"{source.name}: {text}")
+        return self._collected(pipeline, collector, source)
 
     def _note_unreadable(self, source: Source, readable: Readable) -> None:
         name = source.name
@@ -220,72 +261,10 @@ class _Run:
                 }
                 for source in plan.sources
             },
-            "weights": plan.weights,
+            "weights": {f"{kind} {name}": files for (kind, name), files in plan.weights.items()},
             "components": {f"{kind} {name}": key for (kind, name), key in plan.digests.items()},
             "images": {},
         }
-
-
-class _Latency:
-    """Times the chains of a source, unless the folder holds their samples already."""
-
-    def __init__(self, plan: Plan, loader: Loader, folder: RunFolder, observer: Observer) -> None:
-        self._plan = plan
-        self._loader = loader
-        self._folder = folder
-        self._observer = observer
-
-    def add(self, source: Source, cells: list[dict[str, Any]]) -> None:
-        """Put the summary into every cell that has a result and no attack."""
-        sample = None
-        detections: dict[str, latency.Detections] = {}
-        for cell in cells:
-            axes = cell["axes"]
-            if cell["status"] != "ok" or "attack" in axes or "classifier" not in axes:
-                continue
-            known = self._folder.read_latency(cell["id"])
-            if known is None:
-                self._observer.note(f"Timing {axes['classifier']} behind {axes['detector']}")
-                sample = sample or latency.sample_images(source)
-                try:
-                    known = self._time(cell["id"], axes, sample, detections)
-                except StoreError:
-                    raise
-                except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-                    _log.debug("Timing failed", exc_info=True)
-                    cell["latency_error"] = one_line(error)
-                    continue
-            columns, meta = known
-            timings = latency.summary(columns)
-            if timings is not None:
-                cell["latency"] = timings | meta["load"] | {"threads": meta["threads"]}
-
-    def _time(
-        self,
-        name: str,
-        axes: Mapping[str, Any],
-        sample: Batch,
-        detections: dict[str, latency.Detections],
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        keys = ("detector", axes["detector"]), ("classifier", axes["classifier"])
-        detector, classifier = (
-            self._loader.get(self._plan.registry.get(kind, of)) for kind, of in keys
-        )
-        if axes["detector"] not in detections:
-            detections[axes["detector"]] = latency.time_detector(detector, sample)
-        columns = latency.time_classifier(classifier, sample, detections[axes["detector"]])
-        detect_s, classify_s = (self._loader.seconds[key] for key in keys)
-        meta = {
-            "axes": dict(axes),
-            "threads": int(os.environ.get("OMP_NUM_THREADS", "0")),
-            "load": {
-                "detect_load_s": detect_s,
-                "classify_load_s": classify_s,
-                "load_s": detect_s + classify_s,
-            },
-        }
-        self._folder.write_latency(name, columns, meta)
-        return columns, meta
 
 
 def factors(plan: Plan) -> dict[str, list[Any]]:
@@ -311,7 +290,9 @@ def exit_code(stored: StoredRun) -> int:
     """0 where all went well; 3 where a cell that was asked for, or an image, failed."""
     unreadable = any(entry["unreadable"] for entry in stored.run["images"].values())
     failed = any(
-        cell["status"] == "failed" or (cell["status"] == "skipped" and cell["asked"])
+        cell["status"] == "failed"
+        or (cell["status"] == "skipped" and cell["asked"])
+        or "latency_error" in cell
         for cell in stored.cells
     )
     return 3 if failed or unreadable else 0
@@ -322,7 +303,7 @@ def _note(source: Source, options: Options) -> str:
     component = source.entry.component
     values = options.of(component)
     return ", ".join(
-        f"{option.name}={plain(values[option.name])}"
+        f"{option.name}={shown(option.name, values[option.name])}"
         for option in component.options
         if option.affects_results
     )

@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from fxbench.errors import SchemaError, StoreError, UsageError
-from fxbench.files import write_atomic, write_json
+from fxbench.files import TEMPORARY_SUFFIX, write_atomic, write_json
 
 SCHEMA = 1
 """Of run.json, of each line of cells.jsonl and of the latency files."""
@@ -96,8 +96,10 @@ class RunFolder:
         write_atomic(self.folder / "cells.jsonl", ("\n".join(lines) + "\n").encode())
 
     def tidy(self) -> None:
-        """Remove the files of single cells, once `cells.jsonl` holds them."""
+        """Remove the files of single cells, once `cells.jsonl` holds them, and what was cut off."""
         shutil.rmtree(self._cells, ignore_errors=True)
+        for path in self.folder.rglob(f"*{TEMPORARY_SUFFIX}"):
+            path.unlink(missing_ok=True)
 
     def latency_path(self, name: str) -> Path:
         """Where the raw samples of that name lie."""
@@ -156,9 +158,14 @@ def runs(results: Path) -> list[Path]:
     """The folders of all runs below `results`, the latest last."""
     found = []
     for path in results.glob("*/run.json"):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            moment = str(record.get("finished") or record.get("created") or "")
+        except (OSError, ValueError, AttributeError):
+            moment = ""
         with contextlib.suppress(OSError):
-            found.append((path.stat().st_mtime_ns, path.parent))
-    return [folder for _, folder in sorted(found)]
+            found.append((moment, path.stat().st_mtime_ns, path.parent))
+    return [folder for *_, folder in sorted(found)]
 
 
 def find(results: Path, name: str | None) -> Path:

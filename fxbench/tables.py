@@ -201,9 +201,15 @@ def _reasons(cells: Sequence[Cell]) -> list[str]:
         if reason:
             key = tuple(str(p or "") for p in (cell["status"], reason["message"], reason["mend"]))
             counts[key] = counts.get(key, 0) + 1
-    return [
+    lines = [
         f"{status} ({count} cell{'s' if count > 1 else ''}): {message}{mend and f' → {mend}'}"
         for (status, message, mend), count in counts.items()
+    ]
+    return lines + [
+        f"Not timed: {cell['axes'].get('classifier') or cell['axes'].get('landmarker')} behind "
+        f"{cell['axes']['detector']}: {cell['latency_error']}"
+        for cell in cells
+        if cell.get("latency_error")
     ]
 
 

@@ -7,7 +7,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from fxbench.component import Component
+from fxbench.component import Component, Weights
 from fxbench.errors import WeightsError
 
 SEARCH_PATH = "FXBENCH_WEIGHTS"
@@ -35,6 +35,15 @@ def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _located(component: Component, weights: Weights) -> Path | None:
+    try:
+        return weights.locate()
+    except Exception as error:
+        raise WeightsError(
+            f"Looking for the weights {weights.name} of {component.name} failed: {error}"
+        ) from error
+
+
 def check(component: Component) -> dict[str, dict[str, str]]:
     """The sha256 of each weight file of a component, and whether that is the declared one.
 
@@ -47,13 +56,18 @@ def check(component: Component) -> dict[str, dict[str, str]]:
     """
     record = {}
     for weights in component.weights:
-        path = weights.locate()
+        path = _located(component, weights)
         if path is None or not path.is_file():
             raise WeightsError(
                 f"{component.name} needs the weights {weights.name}, which are not there: "
                 f"{weights.mend}"
             )
-        digest = sha256(path)
+        try:
+            digest = sha256(path)
+        except OSError as error:
+            raise WeightsError(
+                f"{path}, which {component.name} needs, can't be read: {error.strerror or error}."
+            ) from error
         if weights.sha256 is not None and digest != weights.sha256:
             raise WeightsError(
                 f"{path} has the sha256 {digest}, but {component.name} expects {weights.sha256}: "

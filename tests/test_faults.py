@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from fxbench import plan as plan_module
 from fxbench import runner
+from fxbench import selection as selection_module
 from fxbench.errors import StoreError
-from fxbench.plan import Selection
+from fxbench.selection import Selection
 from fxbench.store import StoredRun, load
 
 TOY = Path(__file__).parent / "toy"
@@ -44,7 +44,7 @@ def execute(folder: Path, ferplus: Path, cache: Path | None = None) -> StoredRun
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several chunks of the tiny split, so that a run can stop between them."""
-    monkeypatch.setattr(plan_module, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(selection_module, "CHUNK_ROWS", 10)
 
 
 class Fault:

@@ -64,8 +64,7 @@ def test_the_latest_run_is_found_and_a_wrong_name_lists_what_there_is(tmp_path: 
     with pytest.raises(UsageError, match="make one with `fxbench run`"):
         find(tmp_path, None)
     for moment, name in enumerate(("old", "new")):
-        a_run(tmp_path / name)
-        os.utime(tmp_path / name / "run.json", (moment, moment))
+        a_run(tmp_path / name, created=f"2026-01-0{moment + 1}")
     assert find(tmp_path, None).name == "new"
     assert find(tmp_path, "old").name == "old"
     assert find(tmp_path / "elsewhere", str(tmp_path / "old")).name == "old"

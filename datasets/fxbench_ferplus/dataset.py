@@ -39,6 +39,7 @@ class FerPlus:
     """
 
     protocols = votes.PROTOCOLS
+    scheme: str | None = None
 
     def __init__(self, path: str | Path, labels: str, terms: Terms) -> None:
         self._path = Path(path).expanduser()
@@ -50,6 +51,10 @@ class FerPlus:
         self._fingerprints: dict[str, str] = {}
         self._lock = threading.Lock()
         self._hashing = threading.Lock()
+
+    def ids(self, split: str) -> tuple[str, ...]:
+        """The image names of the split's rows, in the label file's order."""
+        return self._read_labels(split).ids
 
     def answers(self, split: str, protocol: str) -> Answers:
         """The images that count under `protocol`, and what is right.

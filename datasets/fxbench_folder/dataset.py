@@ -39,6 +39,7 @@ class Folder:
     """
 
     protocols: tuple[str, ...] = ("single",)
+    scheme: str | None = None
 
     def __init__(self, path: str | Path, labels: str, terms: Terms) -> None:
         self._root = Path(path).expanduser()
@@ -47,6 +48,14 @@ class Folder:
         self.terms = terms
         self._fingerprints: dict[str, str] = {}
         self._lock = threading.Lock()
+
+    def ids(self, split: str) -> tuple[str, ...]:
+        """The path of each image of the split from the folder, with `/`.
+
+        Raises:
+            UsageError: an unknown split.
+        """
+        return tuple(item.id for item in self._split(split))
 
     def answers(self, split: str, protocol: str) -> Answers:
         """Every image of the split with its label.

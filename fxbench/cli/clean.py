@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from fxbench.cli.tables import results_option
+from fxbench.errors import UsageError
 
 
 @click.command("clean")
@@ -29,11 +30,12 @@ def command(*, unused: bool, everything: bool, yes: bool, as_json: bool, results
       fxbench clean --unused
       fxbench clean --all --yes
     """
-    from fxbench.cache import contents, free, used_keys
+    from fxbench.cache import contents, free, users
     from fxbench.chunks import Chunks, default_folder
 
     chunks = Chunks(default_folder())
-    before = contents(chunks, results)
+    runs = users(results)
+    before = contents(chunks, runs.keys)
     record = {
         "folder": str(chunks.folder),
         "chunks": before.total.chunks,
@@ -48,14 +50,26 @@ def command(*, unused: bool, everything: bool, yes: bool, as_json: bool, results
             f"{_size(before.leftovers.bytes)} left by processes that were killed"
         )
     if everything or unused:
+        if not everything:
+            _refuse_unsure(runs.unfinished, "is not finished", "Let it come to its end")
+            _refuse_unsure(runs.unreadable, "can't be read", "Delete it")
         if not yes:
             click.confirm("Free it?" if everything else "Free what is not used?", abort=True)
-        freed = free(chunks, () if everything else used_keys(results))
+        freed = free(chunks, () if everything else runs.keys)
         record["freed_bytes"] = freed.bytes
         if not as_json:
             click.echo(f"Freed {_size(freed.bytes)} in {freed.chunks} files")
     if as_json:
         click.echo(json.dumps(record, indent=1))
+
+
+def _refuse_unsure(names: tuple[str, ...], why: str, mend: str) -> None:
+    """What a run uses must be known before the rest is freed."""
+    if names:
+        raise UsageError(
+            f"The run {names[0]} {why}, so what it uses is not known. {mend}, or free everything "
+            "with --all."
+        )
 
 
 def _size(count: int) -> str:

@@ -12,7 +12,7 @@ import click
 from fxbench.availability import availability
 from fxbench.errors import UsageError
 from fxbench.names import unknown_name
-from fxbench.options import Options, plain, resolve
+from fxbench.options import Options, plain, resolve, shown
 from fxbench.registry import Entry, Plugin, discover
 
 
@@ -28,7 +28,8 @@ def command(*, name: str, as_json: bool) -> None:
       fxbench show ferplus --json
     """
     registry = discover()
-    options = resolve((e.component for e in registry.entries), (), os.environ, Path())
+    components = (entry.component for entry in registry.entries)
+    options = resolve(components, (), os.environ, Path(), lenient=True)
     entries = [entry for entry in registry.entries if entry.name == name]
     plugins = [plugin for plugin in registry.plugins if plugin.name == name]
     if not entries:
@@ -80,7 +81,7 @@ def _component(entry: Entry, options: Options) -> dict[str, Any]:
                 "name": option.name,
                 "type": option.type,
                 "default": plain(option.default),
-                "value": plain(values[option.name]),
+                "value": shown(option.name, values[option.name]),
                 "required": option.required,
                 "choices": list(option.choices),
                 "affects_results": option.affects_results,

@@ -1,0 +1,93 @@
+"""Times the chains of a run, and puts a summary into each cell's record."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from fxbench import latency
+from fxbench.errors import FxbenchError, StoreError
+from fxbench.loader import Loader, one_line
+from fxbench.plan import Cell, Plan, belongs
+from fxbench.progress import Observer
+from fxbench.selection import Source
+from fxbench.store import RunFolder
+from fxbench.types import Batch
+
+_log = logging.getLogger("fxbench")
+_STEPS = {"classifier": latency.classify, "landmarker": latency.locate}
+
+
+class Timings:
+    """Times what the run's folder holds no samples of yet."""
+
+    def __init__(self, plan: Plan, loader: Loader, folder: RunFolder, observer: Observer) -> None:
+        self._plan = plan
+        self._loader = loader
+        self._folder = folder
+        self._observer = observer
+
+    def add(self, source: Source, records: list[dict[str, Any]]) -> None:
+        """Put `latency` into every record of a clean cell that has a result.
+
+        Recorded answers have nothing to time, and nothing is sent away for it. Where timing fails,
+        the record gets `latency_error` and keeps its scores.
+        """
+        sample: Batch | None = None
+        detections: dict[str, latency.Detections] = {}
+        by_id = {p.cell.id: p.cell for p in self._plan.cells if belongs(p.cell, source)}
+        for record in records:
+            cell = by_id[record["id"]]
+            if record["status"] != "ok" or not self._can_be_timed(cell):
+                continue
+            known = self._folder.read_latency(cell.id)
+            if known is None:
+                what = cell.classifier or cell.landmarker
+                self._observer.note(f"Timing {what} behind {cell.detector}")
+                try:
+                    sample = sample or latency.sample_images(source)
+                    known = self._time(cell, sample, detections)
+                except StoreError:
+                    raise
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - plugins raise anything
+                    _log.debug("Timing failed", exc_info=True)
+                    text = str(error) if isinstance(error, FxbenchError) else one_line(error)
+                    record["latency_error"] = text
+                    continue
+            columns, meta = known
+            timings = latency.summary(columns)
+            if timings is not None:
+                record["latency"] = timings | meta["load"] | {"threads": meta["threads"]}
+
+    def _can_be_timed(self, cell: Cell) -> bool:
+        if cell.attack is not None or self._plan.sends(cell):
+            return False
+        if cell.classifier is None:
+            return True
+        traits = self._plan.registry.get("classifier", cell.classifier).component.traits
+        return "recorded" not in traits
+
+    def _time(
+        self, cell: Cell, sample: Batch, detections: dict[str, latency.Detections]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        kind = "landmarker" if cell.landmarker is not None else "classifier"
+        keys = ("detector", cell.detector), (kind, str(getattr(cell, kind)))
+        detector, second = (self._loader.get(self._plan.registry.get(*key)) for key in keys)
+        if cell.detector not in detections:
+            detections[cell.detector] = latency.time_detector(detector, sample)
+        columns: dict[str, Any] = latency.time_chain(
+            _STEPS[kind](second), sample, detections[cell.detector]
+        )
+        detect_s, second_s = (self._loader.seconds[key] for key in keys)
+        meta = {
+            "axes": cell.axes,
+            "threads": int(os.environ.get("OMP_NUM_THREADS", "0")),
+            "load": {
+                "detect_load_s": detect_s,
+                "classify_load_s": second_s,
+                "load_s": detect_s + second_s,
+            },
+        }
+        self._folder.write_latency(cell.id, columns, meta)
+        return columns, meta
