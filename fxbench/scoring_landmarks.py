@@ -78,7 +78,9 @@ def score_landmarks(located: Located, images: int) -> dict[str, Any]:
     }
 
 
-def _curve(errors: Float64) -> dict[str, list[float]]:
+def _curve(errors: Float64) -> dict[str, list[float]] | None:
+    if np.isnan(errors).all():
+        return None
     thresholds = np.linspace(0, 2 * LIMIT, CURVE_STEPS)
     return {
         "error": thresholds.tolist(),

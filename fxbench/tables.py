@@ -36,6 +36,7 @@ __all__ = [
     "classified",
     "flat",
     "format_epsilon",
+    "landmark_table",
     "latency_table",
     "leading_columns",
     "notes",
@@ -285,6 +286,42 @@ def robustness_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None
         "success is over the attacked faces that were right when clean: their number follows 'of'."
     ]
     return Table("Robustness", columns, tuple(rows), (*first, *notes(chosen, run, shared=False)))
+
+
+def landmark_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
+    """How far landmarkers are from the true points, those that failed or were skipped below."""
+    chosen = [cell for cell in cells if cell["axes"].get("landmarker")]
+    chosen.sort(key=lambda cell: cell["status"] != "ok")
+    rows = []
+    for cell in chosen:
+        if cell["status"] == "skipped" and not cell.get("asked"):
+            continue
+        row = flat(cell) | {"points": cell.get("points")}
+        # Of landmarks the faces are counted, of which an image may have several.
+        row["n"] = (cell.get("images") or {}).get("faces")
+        for name in ("nme_inter_ocular", "nme_inter_pupil", "failure_rate", "auc"):
+            _put(row, name, (cell.get("metrics") or {}).get(name))
+        rows.append(row)
+    columns = (
+        *(Column(axis, axis, show="varies") for axis in ("dataset", "split", "protocol")),
+        Column("detector", "detector"),
+        Column("landmarker", "landmarker", "named"),
+        Column("points", "points", "count"),
+        Column("nme_inter_ocular", "NME inter-ocular", "error"),
+        Column("nme_inter_pupil", "NME inter-pupil", "error"),
+        Column("auc", "AUC 0.08", "number"),
+        Column("failure_rate", "failures % [95 % CI]", "interval"),
+        Column("found", "faces found", "found"),
+        Column("latency_p50_ms", "p50 ms", "time"),
+        Column("images_per_s", "images/s", "rate"),
+        STATUS,
+    )
+    first = [
+        "NME: the mean distance of the points that both schemes share, over the true distance of "
+        "the outer eye corners (inter-ocular) or of the eyes' centres (inter-pupil), for the faces "
+        "that were located. A missed face is a failure, and so is an error above 0.08."
+    ]
+    return Table("Landmarks", columns, tuple(rows), (*first, *notes(chosen, run, shared=False)))
 
 
 def latency_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:

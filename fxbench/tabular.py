@@ -118,6 +118,7 @@ FORMATS: dict[str, Callable[[Row, str], str]] = {
     "percent": _percent,
     "interval": _interval,
     "interval-of": lambda row, key: f"{_interval(row, key)} of {row[f'{key}_n']:,}",
+    "error": lambda row, key: f"{row[key]:.4f}",
     "number": lambda row, key: f"{row[key]:.3f}",
     "time": lambda row, key: f"{row[key]:.{2 if row[key] < 10 else 1}f}",
     "rate": lambda row, key: f"{row[key]:,.{1 if row[key] < 100 else 0}f}",

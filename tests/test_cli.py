@@ -86,6 +86,14 @@ def test_list_and_help_import_nothing_heavy() -> None:
     assert not loaded & (HEAVY | {"pyarrow", "onnxruntime"})
 
 
+def test_help_keeps_its_examples_apart(fxbench: Fxbench) -> None:
+    for words in ([], ["run"], ["tables"], ["clean"]):
+        out = fxbench(*words, "--help")[1]
+        assert "\\b" not in out
+        assert "Examples:\n  " in out.replace("    ", "  ")
+    assert "4    stopped, and can be resumed" in fxbench("--help")[1]
+
+
 def test_the_list_as_json_has_the_promised_keys(fxbench: Fxbench) -> None:
     code, out, _ = fxbench("list", "--json")
     records = json.loads(out)
@@ -119,8 +127,9 @@ def test_show_tells_all_about_a_component(fxbench: Fxbench) -> None:
 def test_a_run_prints_its_tables_and_can_be_read_again(fxbench: Fxbench, ferplus: Path) -> None:
     code, out, err = fxbench(*run_arguments(ferplus))
     assert code == 0, err
-    for title in ("Accuracy", "Robustness", "Latency", "Leaderboard"):
+    for title in ("Accuracy", "Robustness", "Leaderboard"):
         assert title in out
+    assert "p99 ms" not in out, "a table without a row is not shown"
     assert "17.6 [6.2, 41.0]" in out, "prior: three of seventeen with Wilson's interval"
     assert fxbench("tables")[1] in out
     again, out, err = fxbench(*run_arguments(ferplus))
@@ -301,6 +310,18 @@ def test_a_full_disk_ends_with_4_and_the_run_goes_on_later(
     assert "The disk is full" in err
     assert "goes on where it stopped" in " ".join(err.split())
     assert fxbench(*run_arguments(ferplus))[0] == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes that close are of POSIX")
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"]])
+def test_a_reader_that_has_had_enough_is_no_failure(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "fxbench", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait() == 0
+        assert process.stderr is not None
+        assert b"Traceback" not in process.stderr.read()
 
 
 def test_debug_shows_where_it_failed(tmp_path: Path) -> None:

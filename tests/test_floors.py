@@ -17,7 +17,7 @@ def prior(frequencies: str = FREQUENCIES) -> Classifier:
 
 def test_records_are_floors():
     for component in [*fxbench_detectors(), *fxbench_classifiers()]:
-        assert component.traits == {"floor"}
+        assert component.traits == {"default", "floor"}
         assert component.requires == ()
         assert component.extra is None
 

@@ -20,7 +20,7 @@ from fxbench.errors import UsageError
 @click.option("--json", "as_json", is_flag=True, help="An object, for programs.")
 @results_option
 def command(*, unused: bool, everything: bool, yes: bool, as_json: bool, results: Path) -> None:
-    r"""Show what the cache takes, and free it. Runs keep their tables either way.
+    """Show what the cache takes, and free it. Runs keep their tables either way.
 
     What is freed is computed again when a run needs it. FXBENCH_CACHE moves the cache.
 
@@ -53,8 +53,10 @@ def command(*, unused: bool, everything: bool, yes: bool, as_json: bool, results
         if not everything:
             _refuse_unsure(runs.unfinished, "is not finished", "Let it come to its end")
             _refuse_unsure(runs.unreadable, "can't be read", "Delete it")
-        if not yes:
-            click.confirm("Free it?" if everything else "Free what is not used?", abort=True)
+        question = "Free it?" if everything else "Free what is not used?"
+        if not yes and not click.confirm(question, err=True):
+            click.echo("Nothing was freed.", err=True)
+            return
         freed = free(chunks, () if everything else runs.keys)
         record["freed_bytes"] = freed.bytes
         if not as_json:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @format_option
 @results_option
 def command(*, run: str | None, form: str, results: Path) -> None:
-    r"""Print the leaderboard of RUN, by default of the latest run.
+    """Print the leaderboard of RUN, by default of the latest run.
 
     A rank is a range: from 1 + the number of combinations that are significantly better to 1 + the
     number that are not significantly worse (mid-p McNemar on the same images, Holm-corrected).
@@ -42,6 +42,8 @@ def print_leaderboard(stored: StoredRun, form: str) -> None:
     from fxbench.leaderboard import leaderboard_table, render
 
     if form == "table":
-        print_rich(leaderboard_table(stored.cells, stored.run))
+        table = leaderboard_table(stored.cells, stored.run)
+        if table.rows:
+            print_rich(table)
     else:
         click.echo(render(stored.cells, stored.run, format=cast("Format", form)))

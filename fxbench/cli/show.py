@@ -20,7 +20,7 @@ from fxbench.registry import Entry, Plugin, discover
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="A list of objects, for programs.")
 def command(*, name: str, as_json: bool) -> None:
-    r"""Show all about a component or a plugin: options, weights, licence, what it lacks.
+    """Show all about a component or a plugin: options, weights, licence, what it lacks.
 
     \b
     Examples:

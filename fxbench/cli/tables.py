@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from fxbench.tabular import Format, Table
 
 FORMATS = ("table", "md", "csv", "json")
-_NAMES = ("accuracy", "recall", "robustness", "latency")
+_NAMES = ("accuracy", "recall", "robustness", "landmarks", "latency")
+_USUAL = ("accuracy", "robustness", "landmarks", "latency")
 
 format_option = click.option(
     "--format",
@@ -38,12 +39,12 @@ results_option = click.option(
     "--table",
     "name",
     type=click.Choice(_NAMES),
-    help="Only this one; by default accuracy, robustness and latency.",
+    help="Only this one; by default all but recall that have a row.",
 )
 @format_option
 @results_option
 def command(*, run: str | None, name: str | None, form: str, results: Path) -> None:
-    r"""Print the accuracy, robustness and latency tables of RUN, by default of the latest run.
+    """Print the accuracy, robustness and latency tables of RUN, by default of the latest run.
 
     \b
     Examples:
@@ -53,31 +54,35 @@ def command(*, run: str | None, name: str | None, form: str, results: Path) -> N
     """
     from fxbench.store import find, load
 
-    names = (name,) if name else ("accuracy", "robustness", "latency")
+    names = (name,) if name else _USUAL
     stored = load(find(results, run))
     note_unfinished(stored)
     print_tables(stored, form, names)
 
 
-def print_tables(
-    stored: StoredRun, form: str, names: tuple[str, ...] = ("accuracy", "robustness", "latency")
-) -> None:
-    """Print tables of a run to standard output."""
+def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) -> None:
+    """Print tables of a run to standard output; of several, those that have a row."""
     from fxbench import tables
     from fxbench.tabular import render
 
-    made: dict[str, Table] = {
-        name: getattr(tables, f"{name}_table")(stored.cells, stored.run) for name in names
+    makers = {
+        "accuracy": tables.accuracy_table,
+        "recall": tables.recall_table,
+        "robustness": tables.robustness_table,
+        "landmarks": tables.landmark_table,
+        "latency": tables.latency_table,
     }
+    made = {name: makers[name](stored.cells, stored.run) for name in names}
     if form == "json":
         record = {name: list(table.rows) for name, table in made.items()}
         click.echo(json.dumps(record[names[0]] if len(names) == 1 else record, indent=1))
         return
+    shown = {name: table for name, table in made.items() if table.rows or len(names) == 1}
     if form == "table":
-        print_rich(*made.values())
+        print_rich(*shown.values())
         return
-    for name, table in made.items():
-        if form == "csv" and len(made) > 1:
+    for name, table in shown.items():
+        if form == "csv" and len(shown) > 1:
             click.echo(f"# {name}")
         click.echo(render(table, cast("Format", form)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import time
@@ -59,14 +60,22 @@ def chatter_to(path: Path) -> Iterator[Console]:
     except OSError:
         yield messages()
         return
-    sys.stderr.flush()
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:
+        # Standard error is closed: there is nobody to tell anything.
+        file.close()
+        yield Console(file=io.StringIO(), highlight=False)
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
     with file, os.fdopen(kept, "w", encoding="utf-8", errors="replace") as real:
         os.dup2(file.fileno(), 2)
         try:
             yield Console(file=real, highlight=False)
         finally:
-            sys.stderr.flush()
+            if sys.stderr is not None:
+                sys.stderr.flush()
             os.dup2(kept, 2)
 
 

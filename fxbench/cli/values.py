@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    _Names = click.ParamType[tuple[str, ...]]
+    _Budgets = click.ParamType[tuple[float, ...]]
+else:
+    # Only newer versions of click have a subscript here.
+    _Names = _Budgets = click.ParamType
 
-class Names(click.ParamType[tuple[str, ...]]):
+
+class Names(_Names):
     """Names separated by commas."""
 
     name = "names"
@@ -27,7 +34,7 @@ class Names(click.ParamType[tuple[str, ...]]):
         return tuple(dict.fromkeys(names))
 
 
-class Epsilons(click.ParamType[tuple[float, ...]]):
+class Epsilons(_Budgets):
     """Budgets separated by commas, each a number or a fraction such as 8/255."""
 
     name = "budgets"

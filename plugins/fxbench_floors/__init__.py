@@ -20,6 +20,12 @@ def _full_frame() -> Any:
     return FullFrame()
 
 
+def _mean_shape() -> Any:
+    from fxbench_floors.mean_shape import MeanShape
+
+    return MeanShape()
+
+
 def _prior(*, frequencies: str) -> Any:
     from fxbench_floors.floors import Prior
 
@@ -34,6 +40,19 @@ def fxbench_detectors() -> list[Component]:
             name="full-frame",
             summary="The whole image as one face: the floor for detectors.",
             factory=_full_frame,
+            traits=frozenset({"default", "floor"}),
+        )
+    ]
+
+
+@fxbench.hookimpl
+def fxbench_landmarkers() -> list[Component]:
+    """The landmarker `mean-shape`."""
+    return [
+        Component(
+            name="mean-shape",
+            summary="One face of 68 points put into every box: the floor for landmarkers.",
+            factory=_mean_shape,
             traits=frozenset({"default", "floor"}),
         )
     ]

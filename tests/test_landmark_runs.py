@@ -1,0 +1,150 @@
+"""Runs that score landmarkers against true points."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_up import IMAGES, Squares, Uniform, Whole, entry, reason, run
+
+from fxbench import runner
+from fxbench.faces import match
+from fxbench.schemes import SCHEMES
+from fxbench.tables import landmark_table
+from fxbench.types import Boxes, Points, Truth
+
+EYES = (36, 45)
+
+
+def shape() -> np.ndarray:
+    """68 points in a 16 x 16 image, the outer corners of the eyes 10 pixels apart."""
+    points = np.random.default_rng(0).uniform(2, 14, (68, 2)).astype(np.float32)
+    points[list(EYES)] = [(3, 6), (13, 6)]
+    return points
+
+
+def faces(count: int) -> Truth:
+    boxes = np.tile(np.array([0, 0, 16, 16], np.float32), (count, 1))
+    points = Points(np.tile(shape(), (count, 1, 1)), "300w-68")
+    return Truth(np.arange(count), xyxy=boxes, points=points)
+
+
+class Photos(Squares):
+    """Squares with landmarks and without emotions."""
+
+    scheme = "300w-68"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.labels = np.full(IMAGES, -1)
+        self.truth = faces
+
+
+class Off:
+    """The right points, each half a pixel too far to the right."""
+
+    def __init__(self, scheme: str = "300w-68", indices: list[int] | None = None) -> None:
+        self.scheme = scheme
+        self.points = shape()[indices if indices is not None else range(68)] + (0.5, 0)
+
+    def locate(self, images: Any, boxes: Boxes) -> Points:
+        xy = np.tile(self.points.astype(np.float32), (len(boxes), 1, 1))
+        return Points(xy, self.scheme)
+
+
+def landmarks(tmp_path: Path, *entries: Any, **selection: Any) -> Any:
+    return run(
+        tmp_path,
+        entry("dataset", "photos", Photos),
+        *entries,
+        **{"landmarkers": ("all",), "classifiers": None} | selection,
+    )
+
+
+def test_the_error_is_a_mean_in_units_of_the_eyes_distance(tmp_path: Path) -> None:
+    five = [45, 42, 36, 39, 33]
+    stored = landmarks(
+        tmp_path,
+        entry("landmarker", "off", Off),
+        entry("landmarker", "five", lambda: Off("dlib-5", five)),
+    )
+    for cell in stored.cells:
+        assert cell["status"] == "ok", cell["reason"]
+        assert cell["metrics"]["nme_inter_ocular"]["value"] == pytest.approx(0.05)
+        assert cell["metrics"]["failure_rate"]["value"] == 0
+        assert cell["metrics"]["auc"]["value"] == pytest.approx(1 - 0.05 / 0.08)
+        assert cell["images"]["faces"] == IMAGES
+        assert cell["curve"]["share"][-1] == 1
+    assert {cell["points"] for cell in stored.cells} == {68, 5}
+    assert len(landmark_table(stored.cells, stored.run).rows) == 2
+    again = landmarks(
+        tmp_path,
+        entry("landmarker", "off", Off),
+        entry("landmarker", "five", lambda: Off("dlib-5", five)),
+    )
+    assert again.cells == stored.cells
+
+
+def test_a_missed_face_is_a_failure(tmp_path: Path) -> None:
+    class Half(Whole):
+        def detect(self, images: Any) -> Boxes:
+            found = [[(0, 0, 16, 16, 1)] if image.mean() >= 100 else [] for image in images]
+            return Boxes.from_lists(found)
+
+    stored = landmarks(tmp_path, entry("landmarker", "off", Off), entry("detector", "half", Half))
+    (cell,) = stored.cells
+    assert cell["metrics"]["failure_rate"]["value"] == 0.5
+    assert cell["metrics"]["nme_inter_ocular"]["n"] == IMAGES // 2
+    assert cell["metrics"]["detection_rate"]["value"] == 0.5
+
+
+def test_schemes_without_a_common_point_are_a_failed_row(tmp_path: Path) -> None:
+    stored = landmarks(tmp_path, entry("landmarker", "own", lambda: Off("of-my-own", [1, 2])))
+    assert [cell["status"] for cell in stored.cells] == ["failed"]
+    assert "can't be compared" in reason(stored)
+    assert "of-my-own" not in SCHEMES
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (None, "must return Points"),
+        (Points(np.zeros((1, 68, 2), np.float32), "300w-68"), "1 rows of points for"),
+    ],
+)
+def test_a_wrong_answer_is_a_failed_row(tmp_path: Path, answer: Any, message: str) -> None:
+    class Wrong(Off):
+        def locate(self, images: Any, boxes: Boxes) -> Any:
+            return answer
+
+    stored = landmarks(tmp_path, entry("landmarker", "wrong", Wrong))
+    assert [cell["status"] for cell in stored.cells] == ["failed"]
+    assert message in reason(stored)
+
+
+def test_what_can_t_be_compared_is_left_out_without_blame(tmp_path: Path) -> None:
+    stored = landmarks(
+        tmp_path,
+        entry("landmarker", "off", Off),
+        entry("dataset", "squares", Squares),
+        entry("classifier", "uniform", Uniform),
+        classifiers=("uniform",),
+        attacks=("none",),
+    )
+    seen = {(c["axes"]["dataset"], c["axes"].get("classifier"), c["status"]) for c in stored.cells}
+    assert seen == {
+        ("photos", None, "ok"),
+        ("photos", "uniform", "skipped"),
+        ("squares", None, "skipped"),
+        ("squares", "uniform", "ok"),
+    }
+    assert runner.exit_code(stored) == 0
+
+
+def test_each_box_is_matched_with_one_face_at_most() -> None:
+    boxes = Boxes.from_lists([[(0, 0, 10, 10, 1), (20, 0, 30, 10, 1)], [(0, 0, 10, 10, 1)]])
+    frame = np.array([0, 0, 0, 1])
+    truth = np.array([[1, 0, 11, 10], [0, 0, 10, 10], [21, 0, 31, 10], [8, 8, 18, 18]], np.float32)
+    assert match(boxes, frame, truth).tolist() == [-1, 0, 1, -1]
