@@ -60,7 +60,7 @@ def _linear(seed: int = 0) -> object:
             self.weights = generator.normal(size=(12 * 12 * 3, 8)).astype(np.float64) / 6
 
         def _forward(self, faces):
-            logits = (faces.reshape(len(faces), -1) - 0.5) @ self.weights
+            logits = (faces.reshape(len(faces), 12 * 12 * 3) - 0.5) @ self.weights
             # One row at a time would give other last digits; sums of products are per row anyway.
             odds = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
             return odds / odds.sum(axis=1, keepdims=True)
@@ -92,7 +92,7 @@ def _seven() -> object:
         def predict(self, faces):
             _log(f"predict {len(faces)}")
             outputs = np.full((len(faces), 7), 0.1, np.float32)
-            column = (faces.reshape(len(faces), -1).mean(axis=1) / 256 * 7).astype(int)
+            column = (faces.reshape(len(faces), 4 * 4 * 3).mean(axis=1) / 256 * 7).astype(int)
             outputs[np.arange(len(faces)), column] = 0.4
             return outputs
 

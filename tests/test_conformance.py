@@ -1,0 +1,101 @@
+"""Every component that comes with fxbench and can run here conforms."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from fxbench.availability import availability
+from fxbench.labels import EMOTIONS
+from fxbench.options import resolve
+from fxbench.registry import Entry, discover
+from fxbench.testing import check
+
+_HEAVY = {"tensorflow", "keras", "tf_keras", "dlib"}
+
+
+def shipped() -> list[Entry]:
+    return [e for e in discover().entries if e.plugin.distribution == "fxbench"]
+
+
+def cases() -> list[object]:
+    return [
+        pytest.param(
+            entry,
+            id=f"{entry.kind.name}-{entry.name}",
+            marks=[pytest.mark.heavy] if _HEAVY & set(entry.component.requires) else [],
+        )
+        for entry in shipped()
+        if entry.kind.name != "dataset"
+    ]
+
+
+@pytest.fixture
+def standin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for DeepFace's emotion weights, where there is one: the wiring is the same."""
+    folder = Path(os.environ.get("FXBENCH_TEST_DATA", Path(__file__).parents[2] / "shared"))
+    home = folder / "weights" / "standin-deepface"
+    if home.is_dir():
+        monkeypatch.setenv("DEEPFACE_HOME", str(home))
+
+
+@pytest.mark.usefixtures("standin")
+@pytest.mark.parametrize("entry", cases())
+def test_a_component_conforms(entry: Entry) -> None:
+    if entry.component.sends:
+        pytest.skip("it sends images away")
+    state = availability(entry, resolve([entry.component]))
+    if state.state != "ready":
+        pytest.skip(f"{state.state}: {state.detail}")
+    report = check(entry)
+    assert report.ok, report.text()
+
+
+def conforms(name: str, **options: object) -> None:
+    report = check(discover().get("dataset", name), options=options)
+    assert report.ok, report.text()
+    skipped = {result.rule for result in report.results if result.status == "skipped"}
+    assert skipped <= {"weights"}
+
+
+def test_ferplus_conforms(ferplus: Path) -> None:
+    conforms("ferplus", path=ferplus)
+    conforms("ferplus", path=ferplus, labels="fer2013new.csv")
+
+
+def test_folder_conforms(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for split in ("valid", "test"):
+        for emotion in EMOTIONS[:3]:
+            folder = tmp_path / split / emotion
+            folder.mkdir(parents=True)
+            for number in range(3):
+                image = random.integers(0, 256, (20, 16, 3), dtype=np.uint8)
+                assert cv2.imwrite(str(folder / f"{number}.png"), image)
+    (tmp_path / "test" / "neutral" / "torn.png").write_bytes(b"\x89PNG torn")
+    conforms("folder", path=tmp_path)
+
+
+def test_dlib_faces_conforms(shared: Path) -> None:
+    conforms("dlib-faces", path=shared / "data" / "landmarks-dlib")
+
+
+def test_pts_conforms(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for number in range(4):
+        image = random.integers(0, 256, (90, 80, 3), dtype=np.uint8)
+        assert cv2.imwrite(str(tmp_path / f"face{number}.png"), image)
+        points = "\n".join(f"{x:.2f} {y:.2f}" for x, y in random.uniform(5, 75, (68, 2)))
+        text = f"version: 1\nn_points: 68\n{{\n{points}\n}}\n"
+        (tmp_path / f"face{number}.pts").write_text(text, encoding="utf-8")
+    conforms("pts", path=tmp_path)
+
+
+def test_no_dataset_is_forgotten() -> None:
+    tested = {name.removeprefix("test_").removesuffix("_conforms") for name in globals()}
+    names = {e.name.replace("-", "_") for e in shipped() if e.kind.name == "dataset"}
+    assert names <= tested
