@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import platformdirs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fxbench import environment
 from fxbench.errors import FxbenchError
 from fxbench.files import TEMPORARY_SUFFIX, write_atomic
 from fxbench.keys import SCHEMA
@@ -27,8 +26,7 @@ _OLD_S = 3600.0
 
 def default_folder() -> Path:
     """`FXBENCH_CACHE`, else the user's cache folder."""
-    folder = os.environ.get("FXBENCH_CACHE")
-    return Path(folder).expanduser() if folder else platformdirs.user_cache_path("fxbench")
+    return environment.cache_folder()
 
 
 class DamagedChunkError(FxbenchError):

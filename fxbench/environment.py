@@ -10,15 +10,23 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from fxbench import __version__
 
-_THREAD_VARIABLES = (
+THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
+
+
+def cache_folder() -> Path:
+    """`FXBENCH_CACHE`, else the user's cache folder."""
+    folder = os.environ.get("FXBENCH_CACHE")
+    return Path(folder).expanduser() if folder else platformdirs.user_cache_path("fxbench")
 
 
 def available_cores() -> int:
@@ -39,7 +47,7 @@ def fix_threads(threads: int) -> None:
 
     TensorFlow, OpenMP and BLAS read it from the environment when they load; OpenCV is told.
     """
-    for variable in _THREAD_VARIABLES:
+    for variable in THREAD_VARIABLES:
         os.environ[variable] = str(threads)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if "cv2" in sys.modules:

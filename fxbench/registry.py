@@ -81,6 +81,20 @@ class Registry:
                 return entry
         raise UsageError(unknown_name(kind, name, (entry.name for entry in self.of_kind(kind))))
 
+    def with_entry(self, entry: Entry) -> Registry:
+        """A copy with one more component.
+
+        Raises:
+            UsageError: there is one of its kind and name already.
+        """
+        for known in self.of_kind(entry.kind.name):
+            if known.name == entry.name:
+                raise UsageError(
+                    f"The {entry.kind.name} {entry.name!r} is there already, from "
+                    f"{known.plugin.distribution}: choose another name with --name."
+                )
+        return Registry(self.plugins, _ordered((*self.entries, entry)))
+
 
 def discover(points: Iterable[EntryPoint] | None = None) -> Registry:
     """Load every plugin of the group `fxbench`, in the order of their names.
@@ -111,9 +125,13 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Registry:
         plugin = replace(plugin, state=state, problems=tuple(problems))
         plugins.append(plugin)
         entries.extend(Entry(kind, component, plugin) for kind, component in kept)
+    return Registry(tuple(plugins), _ordered(entries))
+
+
+def _ordered(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """By kind and name."""
     order = {kind.name: index for index, kind in enumerate(KINDS)}
-    entries.sort(key=lambda entry: (order[entry.kind.name], entry.name))
-    return Registry(tuple(plugins), tuple(entries))
+    return tuple(sorted(entries, key=lambda entry: (order[entry.kind.name], entry.name)))
 
 
 def _load(

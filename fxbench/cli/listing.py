@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
-from typing import Any
 
 import click
 
-from fxbench.availability import availability
+from fxbench.inventory import inventory
 from fxbench.kinds import KINDS
-from fxbench.options import resolve
-from fxbench.registry import Registry, discover
 
 
 @click.command("list")
@@ -23,7 +18,7 @@ from fxbench.registry import Registry, discover
 )
 @click.option("--json", "as_json", is_flag=True, help="A list of objects, for programs.")
 def command(*, kind: str | None, as_json: bool) -> None:
-    r"""List the components that are installed, their state, and the command that mends it.
+    """List the components that are installed, their state, and the command that mends it.
 
     \b
     Examples:
@@ -31,8 +26,7 @@ def command(*, kind: str | None, as_json: bool) -> None:
       fxbench list --kind classifier
       fxbench list --json
     """
-    registry = discover()
-    rows = _rows(registry, kind)
+    rows = inventory(kind)
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
@@ -70,47 +64,3 @@ def _escaped(text: str) -> str:
     from rich.markup import escape
 
     return escape(text)
-
-
-def _rows(registry: Registry, kind: str | None) -> list[dict[str, Any]]:
-    """One record for each component, and one for each plugin that has a problem."""
-    options = resolve((e.component for e in registry.entries), (), os.environ, Path())
-    rows: list[dict[str, Any]] = []
-    for entry in registry.entries:
-        if kind is not None and entry.kind.name != kind:
-            continue
-        state = availability(entry, options)
-        rows.append(
-            {
-                "kind": entry.kind.name,
-                "name": entry.name,
-                "plugin": entry.plugin.name,
-                "distribution": entry.plugin.distribution,
-                "version": entry.plugin.version,
-                "state": state.state,
-                "detail": state.detail,
-                "mend": state.mend or None,
-                "summary": entry.component.summary,
-                "traits": sorted(entry.component.traits),
-            }
-        )
-    for plugin in registry.plugins:
-        if plugin.problems:
-            newer = plugin.state == "needs a newer fxbench"
-            package = "fxbench" if newer else plugin.distribution
-            rows.append(
-                {
-                    "kind": "plugin",
-                    "name": plugin.name,
-                    "plugin": plugin.name,
-                    "distribution": plugin.distribution,
-                    "version": plugin.version,
-                    "state": plugin.state,
-                    "detail": " ".join(plugin.problems),
-                    "problems": list(plugin.problems),
-                    "mend": f"pip install --upgrade {package}",
-                    "summary": "",
-                    "traits": [],
-                }
-            )
-    return rows

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fxbench.cli.model import check_first, model_options, open_given, with_model
 from fxbench.cli.values import Epsilons, Names
 from fxbench.errors import UsageError
 
 if TYPE_CHECKING:
     from fxbench.plan import Plan
+    from fxbench.runner import Prepared, Settings
 
 
 @click.command("run")
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 @click.option("--protocol", help="Which images count and what is right; see docs/datasets.md.")
 @click.option("--detectors", type=Names(), help="Face detectors.")
 @click.option("--classifiers", type=Names(), help="Emotion classifiers.")
-@click.option("--landmarkers", type=Names(), default=(), help="Landmark extractors.")
+@model_options
+@click.option(
+    "--landmarkers", type=Names(), help="Landmark extractors, on datasets with landmarks."
+)
 @click.option("--attacks", type=Names(), help="Attacks; `none` is the clean result.")
 @click.option(
     "--epsilons",
@@ -75,9 +80,13 @@ def command(
     dry_run: bool,
     as_json: bool,
     max_cost: float | None,
+    model: Path | None,
+    labels: str | None,
+    input_: str | None,
+    name: str | None,
     **names: tuple[str, ...] | None,
 ) -> int:
-    r"""Evaluate every combination of detectors, classifiers and attacks on labelled images.
+    """Evaluate every combination of detectors, classifiers and attacks on labelled images.
 
     Every list takes names separated by commas, or `all` for all that are ready. What is computed
     is kept: a run that was stopped goes on where it was, and one that is finished is read.
@@ -88,32 +97,43 @@ def command(
       fxbench run --classifiers emopy,deepface
       fxbench run --detectors all --classifiers all --attacks none,fgsm --epsilons 4/255
       fxbench run --limit 200 --dry-run
+      fxbench run --model my.onnx --labels neutral,happiness,none --input grey,64,0..1
     """
     from fxbench import environment
 
     # Before NumPy is imported: its linear algebra reads the number of threads only then.
-    environment.fix_threads(threads or environment.available_cores())
+    environment.fix_threads(threads or environment.default_threads())
 
     from fxbench import runner
-    from fxbench.chunks import default_folder
-    from fxbench.cli.terminal import Watch, chatter_to, messages, output
-    from fxbench.plan import Selection
+    from fxbench.cli.terminal import messages
+    from fxbench.selection import Selection
 
+    opened = open_given(model=model, labels=labels, input_=input_, name=name)
+    registry, names["classifiers"] = with_model(opened, names["classifiers"])
     selection = Selection(split=split, protocol=protocol, epsilons=epsilons, limit=limit, **names)
-    prepared = runner.prepare(selection, settings)
-    console = messages()
+    prepared = runner.prepare(selection, settings, registry)
+    check_first(opened, prepared.plan.options)
     for entry, reason in prepared.plan.left_out:
-        console.print(
+        messages().print(
             f"Left out: {entry.kind.name} {entry.name} ({reason.kind}): {reason.mend}",
             markup=False,
         )
     if dry_run:
         _show_plan(prepared.plan, as_json=as_json)
         return 0
-    _ask_before_sending(prepared.plan, max_cost)
+    ask_before_sending(prepared.plan, max_cost)
     how = runner.Settings(results=results, threads=threads, measure_latency=latency)
+    return execute(prepared, how, as_json=as_json)
+
+
+def execute(prepared: Prepared, how: Settings, *, as_json: bool) -> int:
+    """Run a plan, show its progress, print what came out, and return the exit code."""
+    from fxbench import runner
+    from fxbench.chunks import default_folder
+    from fxbench.cli.terminal import Watch, chatter_to, messages, output
+
     debug = click.get_current_context().find_root().obj["debug"]
-    quiet = nullcontext(console) if debug else chatter_to(default_folder() / "stderr.log")
+    quiet = nullcontext(messages()) if debug else chatter_to(default_folder() / "stderr.log")
     with quiet as real, Watch(real) as watch:
         stored = runner.run(prepared, how, watch)
     from fxbench.cli.leaderboard import print_leaderboard
@@ -128,7 +148,7 @@ def command(
     return runner.exit_code(stored)
 
 
-def _ask_before_sending(plan: Plan, max_cost: float | None) -> None:
+def ask_before_sending(plan: Plan, max_cost: float | None) -> None:
     """Images leave this machine only when a person has agreed to it, and to its price."""
     calls, price = plan.costs()
     if not calls:

@@ -1,0 +1,69 @@
+"""`fxbench predictions`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fxbench.cli.tables import results_option
+from fxbench.cli.values import Epsilons
+from fxbench.errors import StoreError, UsageError
+
+
+@click.command("predictions")
+@click.argument("run", required=False)
+@click.option("--classifier", required=True, help="Whose answers.")
+@click.option("--detector", help="To faces of this detector.")
+@click.option("--dataset", help="Of this dataset.")
+@click.option("--attack", help="Under this attack; by default without one.")
+@click.option("--epsilon", type=Epsilons(), help="With this budget, such as 8/255.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write; by default standard output.",
+)
+@results_option
+def command(
+    *,
+    run: str | None,
+    classifier: str,
+    detector: str | None,
+    dataset: str | None,
+    attack: str | None,
+    epsilon: tuple[float, ...] | None,
+    output: Path | None,
+    results: Path,
+) -> None:
+    """Export what a classifier answered in RUN, by default the latest run, as a csv.
+
+    A column `image` and one for each output, a row for each face that was found. `fxbench score`
+    reads it, and gives the same metrics.
+
+    \b
+    Examples:
+      fxbench predictions --classifier emopy -o emopy.csv
+      fxbench predictions --classifier emopy --detector dlib-hog --attack fgsm --epsilon 8/255
+    """
+    from fxbench.chunks import Chunks, default_folder
+    from fxbench.exports import find_cell, predictions
+    from fxbench.files import write_atomic
+    from fxbench.prediction_csv import text
+    from fxbench.store import find, load
+
+    if epsilon is not None and len(epsilon) != 1:
+        raise UsageError(f"--epsilon takes one budget, not {len(epsilon)}.")
+    stored = load(find(results, run))
+    axes = {"classifier": classifier, "detector": detector, "dataset": dataset, "attack": attack}
+    cell = find_cell(stored.cells, **axes, epsilon=epsilon[0] if epsilon else None)
+    content = text(predictions(stored, cell, Chunks(default_folder())))
+    if output is None:
+        click.echo(content, nl=False)
+    else:
+        try:
+            write_atomic(output, content.encode())
+        except StoreError as error:
+            raise UsageError(
+                f"{output} can't be written ({error.__cause__}): name another with -o."
+            ) from error
