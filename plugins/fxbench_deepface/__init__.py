@@ -14,10 +14,10 @@ from fxbench.weights import search
 FILE = "facial_expression_model_weights.h5"
 
 _MEND = (
-    "DeepFace downloads it into $DEEPFACE_HOME/.deepface/weights (else ~/.deepface/weights) with "
     "python -c \"from deepface import DeepFace; DeepFace.build_model('Emotion', "
-    "task='facial_attribute')\"; or put it into a folder that FXBENCH_WEIGHTS names."
+    "task='facial_attribute')\""
 )
+"""DeepFace downloads the file into $DEEPFACE_HOME/.deepface/weights, else ~/.deepface/weights."""
 
 
 def _locate() -> Path | None:
@@ -59,7 +59,8 @@ def fxbench_classifiers() -> list[Component]:
                     _locate,
                     sha256=None,
                     mend=_MEND,
-                    source="https://github.com/serengil/deepface_models/releases/tag/v1.0",
+                    source="https://github.com/serengil/deepface_models/releases/tag/v1.0, looked "
+                    "for in $DEEPFACE_HOME/.deepface/weights, FXBENCH_WEIGHTS and the home folder",
                 ),
             ),
         )
