@@ -36,7 +36,11 @@ def _locate() -> Path | None:
 def _deepface() -> Any:
     path = _locate()
     if path is None:
-        raise WeightsError(f"deepface needs the weights {FILE}, which are not there: {_MEND}")
+        raise WeightsError(
+            f"deepface needs the weights {FILE}, which are neither in "
+            "$DEEPFACE_HOME/.deepface/weights (else ~/.deepface/weights) nor in a folder that "
+            f"FXBENCH_WEIGHTS names. DeepFace fetches them with {_MEND}"
+        )
     from fxbench_deepface.emotion import Emotion
 
     return Emotion(path)
