@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ def capture(threads: int) -> dict[str, Any]:
     }
 
 
+@cache
 def packages() -> dict[str, str]:
     """Every installed distribution with its version, by name."""
     found = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"]}

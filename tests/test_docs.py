@@ -25,7 +25,8 @@ from fxbench.labels import EMOTIONS
 from fxbench.options import Options
 from fxbench.registry import Entry, discover
 from fxbench.scoring import Predictions, score_attack
-from fxbench.selection import Selection
+from fxbench.scoring_landmarks import Located, score_landmarks
+from fxbench.selection import Reason, Selection
 from fxbench.store import StoredRun
 from fxbench.types import Answers, FaceSpec
 
@@ -36,10 +37,20 @@ RUN = "ferplus-valid-1a2b3c4d"
 
 
 def commands() -> dict[str, click.Command]:
-    context = click.Context(cli.cli)
-    names = cli.cli.list_commands(context)
-    found = {f"fxbench {name}": cli.cli.get_command(context, name) for name in names}
-    return {"fxbench": cli.cli} | {name: c for name, c in found.items() if c is not None}
+    """Every command by all of its words. A group within has nothing but its own commands."""
+
+    def below(words: str, group: click.Group) -> Iterator[tuple[str, click.Command]]:
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
+            if isinstance(command, click.Group):
+                assert command.params == []
+                yield from below(f"{words} {name}", command)
+            else:
+                yield f"{words} {name}", command
+
+    return {"fxbench": cli.cli} | dict(below("fxbench", cli.cli))
 
 
 # What must be described.
@@ -129,6 +140,34 @@ def test_every_metric_is_defined() -> None:
     assert [name for name in names if f"`{name}`" not in text] == []
 
 
+def test_every_metric_and_field_of_landmarks_is_defined() -> None:
+    truth = np.random.default_rng(0).uniform(0, 100, (3, 68, 2)).astype(np.float32)
+    shared = (list(range(68)), list(range(68)))
+    found = np.ones(3, np.bool_)
+    result = score_landmarks(Located(found, truth, truth, "300w-68", shared), 3)
+    text = section("metrics.md", "## Landmarks")
+    assert [name for name in result["metrics"] if f"`{name}`" not in text] == []
+    assert set(result) <= set(first_column(section("results.md", "### cells.jsonl")))
+
+
+def test_every_reason_for_a_cell_without_a_result_is_described_and_no_other() -> None:
+    rows = re.findall(
+        r"^\| (?:skipped|failed) \| `([^`]+)`",
+        section("running.md", "## When something goes wrong"),
+        re.MULTILINE,
+    )
+    stated = re.findall(r"`([^`]+)`", (Reason.__doc__ or "").partition("message:")[0])
+    assert len(stated) >= 10
+    assert set(rows) == set(stated)
+
+
+def test_every_module_has_its_room() -> None:
+    text = section("design.md", "## 2. The house")
+    rooms = "".join(line for line in text.splitlines() if line.startswith("| "))
+    modules = {path.stem for path in (ROOT / "fxbench").glob("[!_]*.py")}
+    assert {name for name in modules if f"`{name}`" not in rooms} == set()
+
+
 # What is said must be so.
 
 
@@ -158,12 +197,12 @@ def test_the_commands_that_are_shown_exist(page: str) -> None:
             assert words.pop(0) in ("--debug", "--version"), line
         if not words or words[0] == "COMMAND":
             continue
-        name = f"fxbench {words[0]}"
-        assert name in known, line
-        if len(words) == 1:  # a command that is spoken of, not one to be given
+        count = next((n for n in (1, 2) if f"fxbench {' '.join(words[:n])}" in known), 0)
+        assert count, line
+        if len(words) == count:  # a command that is spoken of, not one to be given
             continue
         try:
-            known[name].make_context(words[0], words[1:])
+            known[f"fxbench {' '.join(words[:count])}"].make_context(words[0], words[count:])
         except click.UsageError as error:
             pytest.fail(f"{page}: {line}: {error.message}")
 
@@ -348,7 +387,7 @@ def test_every_field_of_a_run_is_described(documented: Documented) -> None:
     ):
         described = set(first_column(section("results.md", heading)))
         written = {field for record in records for field in record}
-        assert described - {"latency_error"} == written
+        assert described - {"latency_error", "points", "curve"} == written
     latency = next(c["latency"] for c in documented.stored.cells if c["latency"])
     text = section("results.md", "### cells.jsonl") + section("results.md", "### latency/")
     assert [name for name in latency if f"`{name}`" not in text] == []

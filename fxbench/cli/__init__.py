@@ -17,21 +17,27 @@ _COMMANDS = {
     "list": ("listing", "List the components that are installed, and what each one lacks."),
     "show": ("show", "Show all about a component or a plugin."),
     "run": ("run", "Evaluate every combination and print the tables."),
+    "score": ("score", "Score a csv of predictions beside the floor and other classifiers."),
     "tables": ("tables", "Print the accuracy, robustness and latency tables of a run."),
     "leaderboard": ("leaderboard", "Print the leaderboard of a run."),
+    "predictions": ("predictions", "Export what a classifier of a run answered, as a csv."),
+    "check": ("check", "Try whether components conform, and show what does not."),
+    "new": ("new", "Write a plugin to begin with."),
+    "doctor": ("doctor", "Say what is installed, what is missing, and what mends it."),
     "clean": ("clean", "Show what the cache takes, and free it."),
 }
 INTERRUPTED = 130
 _BUG = 70
 
-EXIT_CODES = r"""\b
+EXIT_CODES = """\b
 Exit codes:
   0    done
   1    the answer is no
   2    wrong usage or input
   3    finished, but some cells or images failed
   4    stopped, and can be resumed (a full disk)
-  130  interrupted"""
+  130  interrupted
+  70   a mistake in fxbench itself"""
 
 
 class _Commands(click.Group):
@@ -68,7 +74,7 @@ class _Commands(click.Group):
 @click.option("--debug", is_flag=True, help="Show tracebacks and what the library logs.")
 @click.pass_context
 def cli(ctx: click.Context, *, debug: bool) -> None:
-    r"""Benchmark facial expression recognition: accuracy, robustness and latency.
+    """Benchmark facial expression recognition: accuracy, robustness and latency.
 
     \b
     Examples:
@@ -104,10 +110,10 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         _say(f"Error: {error}")
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Whoever read the output (`| head`) has had enough.
-        sys.stderr.close()
-        sys.exit(0)
+    except SystemExit as end:
+        # No command ends so. click and rich do, with 1, when whoever read the output (`| head`)
+        # has had enough: that is no failure, and 1 means that the answer is no.
+        sys.exit(0 if end.code == 1 else end.code)
     except Exception as error:
         if debug:
             raise

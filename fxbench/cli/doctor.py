@@ -1,0 +1,138 @@
+"""`fxbench doctor`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fxbench.cli.tables import results_option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fxbench.doctor import Diagnosis, Finding, Storage
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="An object, for programs.")
+@results_option
+def command(*, as_json: bool, results: Path) -> int:
+    """Say what is installed, what is missing for what, and the commands that mend it.
+
+    The exit code is 1 where something that is installed doesn't work: a broken plugin, a damaged
+    weight file, a cache that can't be written, more than one OpenCV, a wrong setting.
+
+    \b
+    Examples:
+      fxbench doctor
+      fxbench doctor --json
+    """
+    from fxbench.doctor import examine
+
+    diagnosis = examine(results)
+    if as_json:
+        click.echo(json.dumps({"ok": diagnosis.ok} | asdict(diagnosis), indent=1))
+    else:
+        _print(diagnosis)
+    return 0 if diagnosis.ok else 1
+
+
+def _print(diagnosis: Diagnosis) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from fxbench.cli.terminal import output
+
+    console = output()
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for what, text in _facts(diagnosis):
+        # Folders and reasons may hold brackets, which rich would take for markup.
+        table.add_row(what, Text(text or "none"))
+    console.print(table)
+    _findings(console, "Broken", "red", diagnosis.broken)
+    _findings(console, "Missing", "yellow", diagnosis.missing)
+    console.print()
+    if diagnosis.ok:
+        console.print("Everything that is installed works.", style="green")
+    else:
+        console.print(f"{len(diagnosis.broken)} to be mended.", style="bold red")
+
+
+def _facts(diagnosis: Diagnosis) -> Iterable[tuple[str, str]]:
+    system = diagnosis.system
+    memory = system.memory_bytes
+    yield "fxbench", f"{system.fxbench}, Python {system.python} ({system.executable})"
+    yield (
+        "machine",
+        f"{system.cpu}, {system.cores} cores"
+        + (f", {_size(memory)} memory" if memory else "")
+        + f"; {system.platform}",
+    )
+    set_threads = diagnosis.thread_variables
+    yield (
+        "threads",
+        f"{system.threads} in a run without --threads"
+        + "".join(f", {name}={value}" for name, value in set_threads.items()),
+    )
+    yield "cache", _place(diagnosis.cache)
+    yield "results", _place(diagnosis.results)
+    yield "OpenCV", ", ".join(diagnosis.cv2) or "from no distribution that pip knows"
+    ready: dict[str, list[str]] = {}
+    for row in diagnosis.components:
+        if row["kind"] != "plugin":
+            lack = row["mend"] if row["state"] == "needs option" else row["state"]
+            names = ready.setdefault(row["kind"], [])
+            names.append(row["name"] + ("" if row["state"] == "ready" else f" ({lack})"))
+    for kind, names in ready.items():
+        yield f"{kind}s", ", ".join(names)
+    yield (
+        "extras",
+        "; ".join(
+            f"{extra.extra} {'installed' if extra.installed else 'missing'}"
+            f" ({', '.join(extra.components)})"
+            for extra in diagnosis.extras
+        ),
+    )
+    yield "weights", "; ".join(f"{file.name} {file.state}" for file in diagnosis.weights)
+    variables = [f"{name}={value}" for name, value in diagnosis.variables.items() if value]
+    variables += [f"{name} set" for name in diagnosis.option_variables]
+    unset = [name for name, value in diagnosis.variables.items() if not value]
+    if unset:
+        variables.append(f"{', '.join(unset)} not set")
+    yield "variables", "; ".join(variables)
+
+
+def _findings(console: Console, title: str, colour: str, findings: Iterable[Finding]) -> None:
+    from rich.text import Text
+
+    for index, finding in enumerate(findings):
+        if not index:
+            console.print(f"\n{title}", style=f"bold {colour}")
+        console.print(Text(f"  {finding.what}"))
+        # Not wrapped: the line is there to be copied.
+        console.print(Text("  → ").append(finding.mend, "cyan"), soft_wrap=True)
+
+
+def _place(storage: Storage) -> str:
+    parts = [] if storage.bytes is None else [f"{_size(storage.bytes)} used"]
+    if storage.free_bytes is not None:
+        parts.append(f"{_size(storage.free_bytes)} free")
+    if not storage.writable:
+        parts.append("can't be written")
+    return f"{storage.folder} ({', '.join(parts)})"
+
+
+def _size(count: int) -> str:
+    value = float(count)
+    for unit in ("bytes", "KB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
