@@ -126,7 +126,8 @@ def run(
         limit: at most so many images of each dataset, evenly spaced.
         options: of components, such as `{"ferplus.path": "~/data/ferplus"}`.
         results: the folder that run folders are made in.
-        threads: of the numerical libraries, None for all cores; it stays set in this process.
+        threads: of the numerical libraries, None for what OMP_NUM_THREADS says, else all
+            cores; it stays set in this process.
         latency: whether to measure it.
         max_cost: what sending images to cloud services may cost in US dollars; None: none is sent.
         registry: the components to choose from; None for those that are installed.

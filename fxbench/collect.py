@@ -109,6 +109,8 @@ class Collector:
 def shared_labels(predictions: Mapping[Cell, Predictions]) -> tuple[str, ...]:
     """The emotions that all classifiers of a run have, in FER+ order."""
     labels = [set(p.labels) for p in predictions.values()]
+    if not labels:
+        return ()
     return tuple(e for e in EMOTIONS if all(e in offered for offered in labels))
 
 

@@ -18,10 +18,19 @@ from fxbench.types import Int64
 SCHEMA = 1
 """Of keys and chunks: to be raised when their meaning changes."""
 
-_CORE_MODULES = ("adversary", "chunkwork", "enlarge", "faces", "images", "pipeline", "types")
+_CORE_MODULES = (
+    "adversary",
+    "chunkwork",
+    "enlarge",
+    "faces",
+    "images",
+    "pipeline",
+    "schemes",
+    "types",
+)
 """The modules of the core that a stage's result depends on."""
 
-_SCORING_MODULES = ("collect", "labels", "latency", "schemes", "scoring")
+_SCORING_MODULES = ("collect", "labels", "latency", "scoring", "scoring_landmarks")
 """Those that a table's numbers depend on besides, with all of `metrics`."""
 
 

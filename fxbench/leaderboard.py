@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fxbench.tables import classified, flat, leading_columns, notes
+from fxbench.tables import classified, flat, leading_columns, notes, wanted
 from fxbench.tabular import Column, Table, format_epsilon, to_csv, to_json
 from fxbench.tabular import render as render_table
 
@@ -38,8 +38,8 @@ def leaderboard_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = Non
         run: its record, for the notes; see :func:`fxbench.tables.notes`.
     """
     every = list(cells)
-    clean = sorted(classified(every, attacked=False), key=_place(every))
-    attacked = [cell for cell in classified(every, attacked=True) if _is_own(cell)]
+    clean = wanted(sorted(classified(every, attacked=False), key=_place(every)))
+    attacked = [cell for cell in wanted(classified(every, attacked=True)) if _is_own(cell)]
     conditions = _conditions(attacked)
     robust: dict[Hashable, Row] = {}
     for cell in attacked:

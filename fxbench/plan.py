@@ -193,12 +193,16 @@ def build(
 
     sources = datasets(registry, options, selection, load, left_out)
     detectors = chosen("detector", selection.detectors)
-    classifiers = chosen("classifier", selection.classifiers)
+    classifiers: list[Chosen] = []
+    if selection.classifiers is not None or any(s.has_labels for s in sources):
+        classifiers = chosen("classifier", selection.classifiers)
     landmarkers: list[Chosen] = []
     if selection.landmarkers is not None or any(s.dataset.scheme for s in sources):
         landmarkers = chosen("landmarker", selection.landmarkers)
     named = tuple(name for name in selection.attacks or () if name != "none")
-    attacks = chosen("attack", named if selection.attacks is not None else None)
+    attacks: list[Chosen] = []
+    if classifiers:
+        attacks = chosen("attack", named if selection.attacks is not None else None)
     norms = [(attack, *_norm(attack, load)) for attack in attacks]
 
     table = _Table(options)
@@ -263,7 +267,8 @@ class _Table:
                     obstacle, wanted = flaw or attack.reason, attack.named
                 if obstacle is None:
                     obstacle, wanted = _unattackable(classifier.entry, cell), False
-                self._add(cell, obstacle, asked=wanted, failed=flaw is not None)
+                failed = flaw is not None and obstacle is flaw
+                self._add(cell, obstacle, asked=wanted, failed=failed)
 
     def add_landmarker(
         self, source: Source, cell: Cell, detector: Chosen, landmarker: Chosen

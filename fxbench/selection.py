@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fxbench.availability import availability
-from fxbench.errors import PluginError, UnavailableError, UsageError
+from fxbench.errors import FxbenchError, PluginError, UnavailableError, UsageError
 from fxbench.keys import component_digest, digest
 from fxbench.names import unknown_name
 from fxbench.options import Options
@@ -44,7 +44,7 @@ class Reason:
     Attributes:
         kind: `missing extra`, `missing weights`, `needs option`, `broken`, `broken weights`,
             `no gradient`, `no landmark truth`, `no emotion labels`, `below one grey level`,
-            `terms` or `error`.
+            `terms` or `error`; of a dataset that is left out as a whole, also what is said there.
         message: one sentence.
         mend: a command that would mend it, or None.
     """
@@ -174,7 +174,7 @@ def datasets(
                 f"The dataset {entry.name} can't be used: {state.detail} {state.mend}"
             )
     sources: list[Source] = []
-    errors: list[str] = []
+    errors: list[FxbenchError] = []
     mends: list[str] = []
     for name, entry in (named | wide).items():
         state = availability(entry, options)
@@ -183,14 +183,16 @@ def datasets(
             continue
         try:
             sources.append(_source(entry, options, selection, load))
-        except UsageError as error:
-            # Of several datasets that nobody named, one without the split is just not meant.
+        except FxbenchError as error:
+            # Of several datasets that nobody named, one without the split is just not meant, and
+            # one that can't be read stops no other.
             if name in named:
                 raise
-            errors.append(str(error))
-            left_out.append((entry, Reason("no such split", str(error))))
+            errors.append(error)
+            kind = "no such split" if isinstance(error, UsageError) else "broken"
+            left_out.append((entry, Reason(kind, str(error))))
     if errors and not sources:
-        raise UsageError(" ".join(errors))
+        raise errors[0]
     if not sources:
         raise UsageError(f"No dataset is ready. Say where one is ({'; '.join(mends)}).")
     return tuple(sources)

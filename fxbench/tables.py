@@ -48,6 +48,7 @@ __all__ = [
     "to_markdown",
     "to_rich",
     "to_text",
+    "wanted",
 ]
 
 AXES = (
@@ -138,6 +139,11 @@ def classified(cells: Iterable[Cell], *, attacked: bool) -> list[Cell]:
     return sorted(chosen, key=lambda cell: cell["status"] != "ok")
 
 
+def wanted(cells: Iterable[Cell]) -> list[Cell]:
+    """Those that are rows: what can't be combined, and nobody asked for by name, is a note."""
+    return [cell for cell in cells if cell["status"] != "skipped" or cell.get("asked", True)]
+
+
 def leading_columns(cells: Sequence[Cell]) -> tuple[Column, ...]:
     """The columns that say which cell a row is: whatever is the same everywhere goes in the title.
 
@@ -217,7 +223,7 @@ def _reasons(cells: Sequence[Cell]) -> list[str]:
 def accuracy_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
     """The scores of the clean cells, those that failed or were skipped below with the reason."""
     chosen = classified(cells, attacked=False)
-    rows = [flat(cell) for cell in chosen]
+    rows = [flat(cell) for cell in wanted(chosen)]
     columns = (
         *leading_columns(chosen),
         Column("accuracy", "accuracy % [95 % CI]", "interval"),
@@ -268,8 +274,7 @@ def recall_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) ->
 def robustness_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
     """The scores of the attacked cells, those that failed or were skipped below."""
     chosen = classified(cells, attacked=True)
-    # What can't be combined, and nobody asked for by name, is a note and no row.
-    rows = [flat(cell) for cell in chosen if cell["status"] != "skipped" or cell.get("asked")]
+    rows = [flat(cell) for cell in wanted(chosen)]
     columns = (
         *leading_columns(chosen),
         Column("attack", "attack"),
@@ -293,9 +298,7 @@ def landmark_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) 
     chosen = [cell for cell in cells if cell["axes"].get("landmarker")]
     chosen.sort(key=lambda cell: cell["status"] != "ok")
     rows = []
-    for cell in chosen:
-        if cell["status"] == "skipped" and not cell.get("asked"):
-            continue
+    for cell in wanted(chosen):
         row = flat(cell) | {"points": cell.get("points")}
         # Of landmarks the faces are counted, of which an image may have several.
         row["n"] = (cell.get("images") or {}).get("faces")

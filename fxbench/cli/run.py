@@ -54,7 +54,9 @@ if TYPE_CHECKING:
     help="Where run folders are made.",
 )
 @click.option(
-    "--threads", type=click.IntRange(min=1), help="Threads of the libraries; default all cores."
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Threads of the libraries; default OMP_NUM_THREADS, else all cores.",
 )
 @click.option(
     "--latency/--no-latency", default=True, help="Measure latency (the default), or leave it out."
@@ -115,9 +117,13 @@ def command(
     check_first(opened, prepared.plan.options)
     for entry, reason in prepared.plan.left_out:
         messages().print(
-            f"Left out: {entry.kind.name} {entry.name} ({reason.kind}): {reason.mend}",
+            f"Left out: {entry.kind.name} {entry.name} ({reason.kind}): "
+            f"{reason.mend or reason.message}",
             markup=False,
         )
+    for why in dict.fromkeys(planned.reason for planned in prepared.plan.cells):
+        if why is not None and why.kind in ("no landmark truth", "no emotion labels"):
+            messages().print(f"Left out: {why.message}", markup=False)
     if dry_run:
         _show_plan(prepared.plan, as_json=as_json)
         return 0
