@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fxbench.cli.options import settings_option
 from fxbench.errors import UsageError
 from fxbench.kinds import KINDS
 from fxbench.names import unknown_name
@@ -49,13 +50,7 @@ class _Chosen:
     type=click.Choice([kind.name for kind in KINDS]),
     help="Only components of this kind.",
 )
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME.OPTION=VALUE",
-    help="Set an option of a component; may be given again.",
-)
+@settings_option
 @click.option(
     "--allow-sending",
     is_flag=True,

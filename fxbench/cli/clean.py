@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fxbench.cli.tables import results_option
+from fxbench.cli.options import results_option
 from fxbench.errors import UsageError
 
 

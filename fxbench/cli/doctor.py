@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fxbench.cli.tables import results_option
+from fxbench.cli.options import results_option
 
 if TYPE_CHECKING:
     from rich.console import Console

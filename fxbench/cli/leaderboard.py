@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from fxbench.cli.tables import format_option, note_unfinished, print_rich, results_option
+from fxbench.cli.options import format_option, results_option
+from fxbench.cli.tables import note_unfinished, print_rich
 
 if TYPE_CHECKING:
     from fxbench.store import StoredRun

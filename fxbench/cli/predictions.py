@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fxbench.cli.tables import results_option
+from fxbench.cli.options import results_option
 from fxbench.cli.values import Epsilons
 from fxbench.errors import StoreError, UsageError
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fxbench.cli.model import check_first, model_options, open_given, with_model
+from fxbench.cli.options import run_options
 from fxbench.cli.values import Epsilons, Names
 from fxbench.errors import UsageError
 
@@ -38,37 +39,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="Budgets of the attacks, of the pixels' range [0, 1].",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many images, evenly spaced.")
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME.OPTION=VALUE",
-    help="Set an option of a component; may be given again.",
-)
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("results"),
-    show_default=True,
-    help="Where run folders are made.",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    help="Threads of the libraries; default OMP_NUM_THREADS, else all cores.",
-)
-@click.option(
-    "--latency/--no-latency", default=True, help="Measure latency (the default), or leave it out."
-)
-@click.option(
-    "--max-cost",
-    type=click.FloatRange(min=0),
-    metavar="USD",
-    help="Send images to cloud services without asking, if it costs at most so much.",
-)
 @click.option("--dry-run", is_flag=True, help="Show the plan and run nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON at the end.")
+@run_options
 def command(
     *,
     split: str | None,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from fxbench.cli.options import run_options
 from fxbench.cli.values import Names
 
 
@@ -22,36 +23,7 @@ from fxbench.cli.values import Names
 )
 @click.option("--name", help="What the table calls the predictions; by default the file's name.")
 @click.option("--classifiers", type=Names(), default=(), help="Classifiers to compare with.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many images, evenly spaced.")
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME.OPTION=VALUE",
-    help="Set an option of a component; may be given again.",
-)
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("results"),
-    show_default=True,
-    help="Where run folders are made.",
-)
-@click.option(
-    "--threads", type=click.IntRange(min=1), help="Threads of the libraries; default all cores."
-)
-@click.option(
-    "--latency/--no-latency",
-    default=True,
-    help="Measure the latency of the others (the default), or leave it out.",
-)
-@click.option(
-    "--max-cost",
-    type=click.FloatRange(min=0),
-    metavar="USD",
-    help="Send images to cloud services without asking, if it costs at most so much.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON at the end.")
+@run_options
 def command(
     *,
     file: Path,

@@ -8,29 +8,14 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from fxbench.cli.options import format_option, results_option
+
 if TYPE_CHECKING:
     from fxbench.store import StoredRun
     from fxbench.tabular import Format, Table
 
-FORMATS = ("table", "md", "csv", "json")
 _NAMES = ("accuracy", "recall", "robustness", "landmarks", "latency")
 _USUAL = ("accuracy", "robustness", "landmarks", "latency")
-
-format_option = click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    default="table",
-    show_default=True,
-    help="For a terminal, Markdown, or raw numbers.",
-)
-results_option = click.option(
-    "--results",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("results"),
-    show_default=True,
-    help="Where run folders are.",
-)
 
 
 @click.command("tables")

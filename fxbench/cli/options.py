@@ -1,0 +1,69 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FORMATS = ("table", "md", "csv", "json")
+
+settings_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME.OPTION=VALUE",
+    help="Set an option of a component; may be given again.",
+)
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="table",
+    show_default=True,
+    help="For a terminal, Markdown, or raw numbers.",
+)
+results_option = click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="The folder of run folders.",
+)
+_OF_A_RUN = (
+    click.option(
+        "--limit", type=click.IntRange(min=1), help="At most so many images, evenly spaced."
+    ),
+    settings_option,
+    results_option,
+    click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        help="Threads of the libraries; default OMP_NUM_THREADS, else all cores.",
+    ),
+    click.option(
+        "--latency/--no-latency",
+        default=True,
+        help="Measure latency (the default), or leave it out.",
+    ),
+    click.option(
+        "--max-cost",
+        type=click.FloatRange(min=0),
+        metavar="USD",
+        help="Send images to cloud services without asking, if it costs at most so much.",
+    ),
+    click.option(
+        "--json", "as_json", is_flag=True, help="Print the leaderboard as JSON at the end."
+    ),
+)
+
+
+def run_options(command: Command) -> Command:
+    """Give a command what every command that runs a plan can be told."""
+    for option in reversed(_OF_A_RUN):
+        command = option(command)
+    return command

@@ -1,0 +1,255 @@
+"""How much the harness costs: its throughput against that of bare loops, on FER+ valid.
+
+Each test gives a ratio of two times that were taken in turn in one process; docs/benchmarks.md says
+what is in each. No test fails because something is slow: they assert that both sides did the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fxbench import environment, runner
+from fxbench.faces import choose, crops
+from fxbench.labels import EMOTIONS
+from fxbench.pipeline import BATCH
+from fxbench.selection import Selection, Source
+from fxbench.store import StoredRun
+from fxbench.types import Batch, Boxes, UInt8
+
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.timeout(1800),
+    # TensorFlow, Keras and DeepFace warn of one another's old interfaces.
+    pytest.mark.filterwarnings("ignore"),
+]
+
+DEEPFACE_LABELS = {
+    "angry": "anger",
+    "disgust": "disgust",
+    "fear": "fear",
+    "happy": "happiness",
+    "sad": "sadness",
+    "surprise": "surprise",
+    "neutral": "neutral",
+}
+
+
+@pytest.fixture
+def ferplus_valid(shared: Path) -> Path:
+    folder = shared / "data" / "ferplus"
+    if not (folder / "FER2013Valid.zip").is_file():
+        pytest.skip(f"{folder} has no FER2013Valid.zip")
+    return folder
+
+
+@pytest.fixture
+def standin(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DeepFace's network with other weights: as fast, and of no other use."""
+    home = shared / "weights" / "standin-deepface"
+    if not home.is_dir():
+        pytest.skip(f"{home} is not there")
+    monkeypatch.setenv("DEEPFACE_HOME", str(home))
+
+
+@dataclass
+class Bench:
+    """Runs of one plan whose models are loaded, each with an empty cache."""
+
+    prepared: runner.Prepared
+    folder: Path
+    numbers: Iterator[int]
+
+    @property
+    def source(self) -> Source:
+        return self.prepared.plan.sources[0]
+
+    @property
+    def images(self) -> int:
+        return len(self.source.answers.rows)
+
+    def component(self, kind: str, name: str) -> Any:
+        return self.prepared.loader.get(self.prepared.plan.registry.get(kind, name))
+
+    def run(self) -> StoredRun:
+        number = next(self.numbers)
+        settings = runner.Settings(
+            results=self.folder / f"results-{number}",
+            cache=self.folder / f"cache-{number}",
+            measure_latency=False,
+        )
+        return runner.run(self.prepared, settings)
+
+    def batches(self) -> list[Batch]:
+        """All images, decoded."""
+        rows = self.source.answers.rows
+        return list(self.source.dataset.batches(self.source.split, rows))
+
+
+@pytest.fixture
+def bench(
+    ferplus_valid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Bench]:
+    def make(**selection: Any) -> Bench:
+        environment.fix_threads(environment.default_threads())
+        # What importing DeepFace sets. Where TensorFlow is loaded without it, the network of
+        # DeepFace itself runs on Keras 3, where single images take longer.
+        monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
+        wanted = Selection(datasets=("ferplus",), split="valid", attacks=("none",), **selection)
+        prepared = runner.prepare(wanted, (f"ferplus.path={ferplus_valid}",), folder=tmp_path)
+        made = Bench(prepared, tmp_path, itertools.count())
+        for planned in prepared.plan.cells:
+            assert planned.status == "planned", planned.reason
+            made.component("detector", planned.cell.detector)
+            made.component("classifier", str(planned.cell.classifier))
+        return made
+
+    return make
+
+
+def speed(seconds: float, reference: float) -> float:
+    """How many times as many images in the same time."""
+    return reference / seconds
+
+
+def cost(seconds: float, reference: float) -> float:
+    """How many times the time for the same images."""
+    return seconds / reference
+
+
+def in_batches(faces: UInt8, predict: Callable[[UInt8], Any]) -> np.ndarray:
+    return np.concatenate([predict(faces[i : i + BATCH]) for i in range(0, len(faces), BATCH)])
+
+
+def whole(images: tuple[UInt8, ...]) -> tuple[Any, Any]:
+    """The boxes of whole images, for `crops`."""
+    sizes = [(0, 0, image.shape[1], image.shape[0]) for image in images]
+    return np.arange(len(images)), np.array(sizes, np.float32)
+
+
+@pytest.mark.parametrize("name", ["emopy", "deepface"])
+def test_a_run_against_a_bare_loop(
+    bench: Callable[..., Bench], standin: None, compare: Callable[..., None], name: str
+) -> None:
+    ours = bench(detectors=("full-frame",), classifiers=(name,))
+    classifier = ours.component("classifier", name)
+    images = tuple(image for batch in ours.batches() for image in batch.frames.images)
+    faces = crops(images, whole(images), classifier.face)
+
+    def bare() -> np.ndarray:
+        return in_batches(faces, classifier.predict)
+
+    compare(
+        f"fxbench run against a bare loop of predictions, {name}: images/s",
+        "at least 0.9",
+        len(images),
+        ours.run,
+        bare,
+        rounds=7,
+        ratio=speed,
+    )
+    (cell,) = [c for c in ours.run().cells if c["axes"]["classifier"] == name]
+    top = bare().astype(np.float16).argmax(axis=1)
+    right = np.array([EMOTIONS.index(label) for label in classifier.labels])[top]
+    accuracy = (right == ours.source.answers.labels).mean()
+    assert cell["images"]["n"] == len(images) == ours.images
+    # The batches are cut elsewhere, so that a last digit may differ.
+    assert cell["metrics"]["accuracy"]["value"] == pytest.approx(accuracy, abs=0.001)
+
+
+def test_deepface_in_batches_against_deepface_one_by_one(
+    bench: Callable[..., Bench], standin: None, compare: Callable[..., None]
+) -> None:
+    from deepface import DeepFace
+
+    ours = bench(detectors=("full-frame",), classifiers=("deepface",), limit=512)
+    classifier = ours.component("classifier", "deepface")
+    images = tuple(image for batch in ours.batches() for image in batch.frames.images)
+    boxes = whole(images)
+    bgr = [np.ascontiguousarray(image[..., ::-1]) for image in images]
+
+    def one_by_one() -> list[str]:
+        answers = [
+            DeepFace.analyze(
+                image,
+                actions=["emotion"],
+                detector_backend="skip",
+                enforce_detection=False,
+                silent=True,
+            )
+            for image in bgr
+        ]
+        return [DEEPFACE_LABELS[answer[0]["dominant_emotion"]] for answer in answers]
+
+    def batched() -> list[str | None]:
+        answers: list[str | None] = []
+        for i in range(0, len(images), BATCH):
+            part = slice(i, i + BATCH)
+            frame = np.arange(len(images[part]))
+            faces = crops(images[part], (frame, boxes[1][part]), classifier.face)
+            top = classifier.predict(faces).argmax(axis=1)
+            answers += [classifier.labels[k] for k in top]
+        return answers
+
+    compare(
+        "deepface, crop included, against DeepFace.analyze one by one: images/s",
+        "at least 12",
+        len(images),
+        batched,
+        one_by_one,
+        rounds=7,
+        ratio=speed,
+    )
+    same = [a == b for a, b in zip(batched(), one_by_one(), strict=True)]
+    assert np.mean(same) >= 0.99
+
+
+def test_three_detectors_with_three_classifiers_against_their_stages(
+    bench: Callable[..., Bench], standin: None, compare: Callable[..., None]
+) -> None:
+    detectors = ("full-frame", "opencv-haar", "dlib-hog")
+    classifiers = ("prior", "emopy", "deepface")
+    ours = bench(detectors=detectors, classifiers=classifiers)
+    found: dict[str, int] = {}
+
+    def stages() -> None:
+        """Decode once, detect three times, crop and predict nine times, and nothing else."""
+        batches = ours.batches()
+        for name in detectors:
+            detector = ours.component("detector", name)
+            boxes = [detector.detect(batch.frames.images) for batch in batches]
+            scored = [_scored(*pair) for pair in zip(batches, boxes, strict=True)]
+            found[name] = sum(len(frame) for frame, _ in scored)
+            for other in classifiers:
+                classifier = ours.component("classifier", other)
+                for batch, chosen in zip(batches, scored, strict=True):
+                    if len(chosen[0]):
+                        faces = crops(batch.frames.images, chosen, classifier.face)
+                        classifier.predict(faces)
+
+    compare(
+        "three detectors with three classifiers against the sum of their stages: time",
+        "at most 1.1",
+        ours.images,
+        ours.run,
+        stages,
+        rounds=3,
+        ratio=cost,
+    )
+    cells = {(c["axes"]["detector"], c["axes"]["classifier"]): c for c in ours.run().cells}
+    assert set(cells) == set(itertools.product(detectors, classifiers))
+    assert {name: cells[name, "emopy"]["images"]["found"] for name in detectors} == found
+
+
+def _scored(batch: Batch, boxes: Boxes) -> tuple[Any, Any]:
+    """Which images have a face, and the box of that which is scored."""
+    assert batch.truth is not None
+    index = choose(boxes, len(batch.rows), batch.truth.xyxy)
+    frame = np.flatnonzero(index >= 0)
+    return frame, boxes.xyxy[index[frame]]
