@@ -42,7 +42,7 @@ class Run:
     """
 
     folder: Path
-    record: dict[str, Any]
+    record: dict[str, Any] = field(repr=False)
     _stored: store.StoredRun = field(repr=False)
 
     @cached_property

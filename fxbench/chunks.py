@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from fxbench import environment
 from fxbench.errors import FxbenchError
-from fxbench.files import TEMPORARY_SUFFIX, write_atomic
+from fxbench.files import TEMPORARY_SUFFIX, read_parquet, write_atomic
 from fxbench.keys import SCHEMA
 
 _METADATA = b"fxbench"
@@ -70,10 +70,7 @@ class Chunks:
         """The chunk, or None where it is missing or damaged: then it has to be made again."""
         path = self.path(key)
         try:
-            # A plain buffer: memory maps would keep the file from being replaced on some systems.
-            table = pq.read_table(
-                pa.BufferReader(path.read_bytes()), page_checksum_verification=True
-            )
+            table = read_parquet(path)
             meta = _meta(table.schema)
             if meta["key"] != key:
                 return None

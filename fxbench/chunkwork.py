@@ -332,8 +332,8 @@ class BatchFaces:
             row=self._batch.rows[truth.frame].astype(np.int32),
             face=(np.arange(len(box)) - first).astype(np.int16),
             found=box >= 0,
-            points=xy.reshape(len(box), -1),
-            truth=truth.points.xy.reshape(len(box), -1),
+            points=xy.reshape(len(box), xy.shape[1] * 2),
+            truth=truth.points.xy.reshape(len(box), truth.points.xy.shape[1] * 2),
         )
 
 

@@ -91,13 +91,11 @@ class Collector:
             for name in ("found", "points", "truth")
         }
         faces, meta = len(columns["found"]), filled[0].meta
-        return Located(
-            columns["found"],
-            columns["points"].reshape(faces, -1, 2),
-            columns["truth"].reshape(faces, -1, 2),
-            meta["truth_scheme"],
-            meta["shared"],
+        points, truth = (
+            columns[name].reshape(faces, columns[name].shape[1] // 2, 2)
+            for name in ("points", "truth")
         )
+        return Located(columns["found"], points, truth, meta["truth_scheme"], meta["shared"])
 
     def keys(self, source: Source, cell: Cell) -> list[str]:
         """The keys of all chunks that a cell was made from: boxes, then outputs or points."""

@@ -45,6 +45,25 @@ def write_json(path: Path, record: Any) -> None:
     write_atomic(path, json.dumps(record, indent=1, allow_nan=False).encode() + b"\n")
 
 
+def read_parquet(path: Path) -> Any:
+    """A pyarrow.Table, its pages' checksums verified.
+
+    Read whole and in this thread alone: a memory map would keep the file from being replaced on
+    some systems, and Arrow's own threads, alive when the process ends, at times abort it
+    (apache/arrow issue 39862).
+
+    Raises:
+        OSError: the file can't be read.
+        pyarrow.ArrowException: it is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    buffer = pa.BufferReader(path.read_bytes())
+    file = pq.ParquetFile(buffer, page_checksum_verification=True, pre_buffer=False)
+    return file.read(use_threads=False)
+
+
 def _sync_folder(folder: Path) -> None:
     """Make a rename last through a power cut, where the system allows to sync a folder."""
     if os.name != "posix":
@@ -65,6 +84,6 @@ def _explained(path: Path, error: OSError) -> StoreError:
         )
     return StoreError(
         f"{path} could not be written: {error.strerror or error}. Make the folder writable, or "
-        "choose another with --results, and give the same command again: it goes on where it "
-        "stopped."
+        "choose another (--results for runs, FXBENCH_CACHE for the cache), and give the same "
+        "command again: it goes on where it stopped."
     )

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ SCHEMA = 1
 
 _CORE_MODULES = (
     "adversary",
+    "annotated",
     "chunkwork",
     "enlarge",
     "faces",
     "images",
+    "labels",
     "pipeline",
     "schemes",
     "types",
@@ -131,7 +133,7 @@ def module_versions(modules: tuple[str, ...]) -> dict[str, str]:
     """The versions of the distributions that provide these top-level modules."""
     versions = {}
     for module in modules:
-        for distribution in _distributions().get(module, ()):
+        for distribution in sorted(_distributions().get(module, ())):
             try:
                 versions[distribution] = version(distribution)
             except PackageNotFoundError:
@@ -140,5 +142,17 @@ def module_versions(modules: tuple[str, ...]) -> dict[str, str]:
 
 
 @cache
-def _distributions() -> Mapping[str, list[str]]:
-    return packages_distributions()
+def _distributions() -> Mapping[str, set[str]]:
+    """The distributions that provide each top-level module.
+
+    By the files that they hold: what they declare leaves out packages such as dlib-bin's.
+    """
+    found: dict[str, set[str]] = {}
+    for distribution in distributions():
+        for file in distribution.files or ():
+            parts = file.parts
+            package = len(parts) == 2 and parts[1] == "__init__.py"
+            if package or (len(parts) == 1 and file.suffix in (".py", ".so", ".pyd")):
+                module = parts[0].partition(".")[0]
+                found.setdefault(module, set()).add(distribution.metadata["Name"])
+    return found

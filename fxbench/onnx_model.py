@@ -40,7 +40,7 @@ _BATCH = 64
 _PROBES = 8
 _SUM_TOLERANCE = 1e-3
 # A file of weights beside the model: a StringStringEntryProto whose key is `location`.
-_EXTERNAL = re.compile(rb"\n\x08location\x12([\x01-\x7f])")
+_EXTERNAL = re.compile(rb"\n\x08location\x12(?:([\x01-\x7f])|([\x80-\xff])([\x01-\x7f]))")
 
 Shape = tuple[int | None, ...]
 
@@ -357,9 +357,10 @@ def _read_as(path: Path, network: _Network, spec: InputSpec) -> str:
 
 def _weights(path: Path, data: bytes) -> tuple[Weights, ...]:
     """The model file, and the files beside it that it keeps weights in."""
-    names = {
-        data[match.end() : match.end() + match[1][0]].decode("utf-8", "replace")
-        for match in _EXTERNAL.finditer(data)
-    }
+    names = set()
+    for match in _EXTERNAL.finditer(data):
+        # A length is a varint: of more than 127 it takes a second byte for the higher bits.
+        length = match[1][0] if match[1] else (match[2][0] & 0x7F) | match[3][0] << 7
+        names.add(data[match.end() : match.end() + length].decode("utf-8", "replace"))
     beside = [path.parent / name for name in sorted(names)]
     return (weights_of(path, data), *(weights_of(file) for file in beside if file.is_file()))

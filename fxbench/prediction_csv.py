@@ -19,8 +19,9 @@ from fxbench.errors import DataError
 from fxbench.labels import EMOTIONS, NO_COUNTERPART, parse_labels
 
 IMAGE = "image"
-TOLERANCE = 1e-3
-"""How far the sum of a row may be from 1: float16, as which outputs are kept, needs a quarter."""
+TOLERANCE = 2e-3
+"""How far the sum of a row may be from 1: a run takes outputs that are off by 1e-3, and float16, as
+which they are kept and exported, adds a quarter of that."""
 
 Float16 = npt.NDArray[np.float16]
 

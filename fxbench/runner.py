@@ -46,6 +46,10 @@ class Settings:
     threads: int | None = None
     measure_latency: bool = True
 
+    def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            raise UsageError(f"threads must be at least 1 or None, not {self.threads!r}.")
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:

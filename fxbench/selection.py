@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -35,6 +36,20 @@ class Selection:
     attacks: tuple[str, ...] | None = None
     epsilons: tuple[float, ...] = (0.0, 2 / 255, 8 / 255)
     limit: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("datasets", "detectors", "landmarkers", "classifiers", "attacks"):
+            names = getattr(self, name)
+            right = isinstance(names, tuple) and all(isinstance(n, str) for n in names)
+            if names is not None and not right:
+                raise UsageError(f"{name} must be a tuple of names or None, not {names!r}.")
+        budgets = self.epsilons if isinstance(self.epsilons, tuple) else (math.nan,)
+        if not all(isinstance(e, (int, float)) and 0 <= e <= 1 for e in budgets):
+            raise UsageError(
+                f"epsilons must be a tuple of numbers from 0 to 1, not {self.epsilons!r}."
+            )
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"limit must be at least 1 or None, not {self.limit!r}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from fxbench.errors import SchemaError, StoreError, UsageError
-from fxbench.files import TEMPORARY_SUFFIX, write_atomic, write_json
+from fxbench.files import TEMPORARY_SUFFIX, read_parquet, write_atomic, write_json
 
 SCHEMA = 1
 """Of run.json, of each line of cells.jsonl and of the latency files."""
@@ -27,6 +27,10 @@ RUN_MIGRATIONS: Mapping[int, Migration] = {}
 """The function that lifts `run.json` from each older schema to the next."""
 CELL_MIGRATIONS: Mapping[int, Migration] = {}
 """The same for a cell."""
+RUN_KEYS = ("id", "status", "plan", "images")
+"""What every `run.json` has."""
+CELL_KEYS = ("id", "axes", "status", "asked", "chunks")
+"""What every cell has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +124,9 @@ class RunFolder:
     def read_latency(self, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Columns and metadata of raw samples; None where they are missing or damaged."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         try:
-            data = self.latency_path(name).read_bytes()
-            table = pq.read_table(pa.BufferReader(data))
+            table = read_parquet(self.latency_path(name))
             meta = json.loads((table.schema.metadata or {})[b"fxbench"])
         except (OSError, pa.ArrowException, KeyError, ValueError):
             return None
@@ -141,16 +143,17 @@ def load(folder: Path) -> StoredRun:
     path = folder / "run.json"
     if not path.is_file():
         raise UsageError(f"{folder} holds no run: expected a folder with run.json in it.")
-    run = _migrated(_parse(path, path.read_text(encoding="utf-8")), RUN_MIGRATIONS, path)
+    run = _migrated(_parse(path, path.read_bytes()), RUN_MIGRATIONS, path)
     compacted = folder / "cells.jsonl"
     if compacted.is_file():
-        lines = compacted.read_text(encoding="utf-8").splitlines()
+        lines = compacted.read_bytes().splitlines()
         cells = [_migrated(_parse(compacted, line), CELL_MIGRATIONS, compacted) for line in lines]
     else:
-        cells = [
-            _migrated(_parse(file, file.read_text(encoding="utf-8")), CELL_MIGRATIONS, file)
-            for file in sorted((folder / "cells").glob("*.json"))
-        ]
+        files = sorted((folder / "cells").glob("*.json"))
+        cells = [_migrated(_parse(f, f.read_bytes()), CELL_MIGRATIONS, f) for f in files]
+    _require(path, run, RUN_KEYS)
+    for cell in cells:
+        _require(compacted, cell, CELL_KEYS)
     return StoredRun(folder, run, cells)
 
 
@@ -190,7 +193,16 @@ def find(results: Path, name: str | None) -> Path:
     return known[-1]
 
 
-def _parse(path: Path, text: str) -> dict[str, Any]:
+def _require(path: Path, record: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+    absent = [key for key in keys if key not in record]
+    if absent:
+        raise SchemaError(
+            f"{path} is damaged: it lacks {', '.join(absent)}. Delete its folder and give the "
+            "run's command again; what is in the cache is not computed again."
+        )
+
+
+def _parse(path: Path, text: bytes) -> dict[str, Any]:
     try:
         record = json.loads(text)
     except ValueError as error:

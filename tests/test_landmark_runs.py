@@ -148,3 +148,30 @@ def test_each_box_is_matched_with_one_face_at_most() -> None:
     frame = np.array([0, 0, 0, 1])
     truth = np.array([[1, 0, 11, 10], [0, 0, 10, 10], [21, 0, 31, 10], [8, 8, 18, 18]], np.float32)
     assert match(boxes, frame, truth).tolist() == [-1, 0, 1, -1]
+
+
+def test_photos_without_a_face_cost_the_others_nothing(tmp_path: Path) -> None:
+    class Some(Photos):
+        """The first eight images, which are read in a batch of their own, hold no face."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen = 0
+
+        def batches(self, split: str, rows: np.ndarray) -> Any:
+            empty = rows[0] < 8
+            self.truth = lambda count: faces(0 if empty else count)
+            yield from super().batches(split, rows)
+
+    for limit, found in ((None, IMAGES - 8), (1, 0)):
+        stored = run(
+            tmp_path,
+            entry("dataset", "photos", Some),
+            entry("landmarker", "off", Off),
+            landmarkers=("all",),
+            classifiers=None,
+            limit=limit,
+        )
+        (cell,) = stored.cells
+        assert cell["status"] == "ok", cell["reason"]
+        assert cell["images"]["faces"] == found

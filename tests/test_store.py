@@ -13,11 +13,13 @@ from fxbench.errors import SchemaError, StoreError, UsageError
 from fxbench.files import write_atomic, write_json
 from fxbench.store import RunFolder, find, load
 
+CELL = {"id": "a", "axes": {}, "status": "ok", "asked": True, "chunks": []}
+
 
 def a_run(folder: Path, **changes: object) -> RunFolder:
     run = RunFolder(folder)
-    run.write_run({"id": folder.name, "status": "finished", "images": {}} | changes)
-    run.compact([{"id": "a", "status": "ok"}, {"id": "b", "status": "failed"}])
+    run.write_run({"id": folder.name, "status": "finished", "images": {}, "plan": {}} | changes)
+    run.compact([CELL, CELL | {"id": "b", "status": "failed"}])
     return run
 
 
@@ -30,8 +32,8 @@ def test_a_run_comes_back(tmp_path: Path) -> None:
 
 def test_an_unfinished_run_shows_the_cells_it_has(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "one")
-    run.write_run({"id": "one", "status": "running"})
-    run.write_cell({"id": "a", "status": "ok"})
+    run.write_run({"id": "one", "status": "running", "images": {}, "plan": {}})
+    run.write_cell(CELL)
     stored = load(tmp_path / "one")
     assert not stored.finished
     assert [cell["id"] for cell in stored.cells] == ["a"]
@@ -50,11 +52,13 @@ def test_a_newer_schema_is_refused_with_a_clear_message(tmp_path: Path) -> None:
         ("[1]", "expected a JSON object"),
         ("{}", "no schema number"),
         ('{"schema": "1"}', "no schema number"),
+        ('{"schema": 1}', "it lacks id, status, plan, images"),
+        ("\xff", "is damaged"),
     ],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, content: str, message: str) -> None:
     a_run(tmp_path / "one")
-    (tmp_path / "one" / "run.json").write_text(content)
+    (tmp_path / "one" / "run.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(SchemaError, match=message) as raised:
         load(tmp_path / "one")
     assert "run.json" in str(raised.value)

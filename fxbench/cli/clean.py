@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -34,6 +35,8 @@ def command(*, unused: bool, everything: bool, yes: bool, as_json: bool, results
     from fxbench.chunks import Chunks, default_folder
 
     chunks = Chunks(default_folder())
+    if unused and everything:
+        raise UsageError("--unused and --all are two things: give one of them.")
     runs = users(results)
     before = contents(chunks, runs.keys)
     record = {
@@ -54,6 +57,8 @@ def command(*, unused: bool, everything: bool, yes: bool, as_json: bool, results
             _refuse_unsure(runs.unfinished, "is not finished", "Let it come to its end")
             _refuse_unsure(runs.unreadable, "can't be read", "Delete it")
         question = "Free it?" if everything else "Free what is not used?"
+        if not yes and not sys.stdin.isatty():
+            raise UsageError("Nobody is there to ask: give --yes.")
         if not yes and not click.confirm(question, err=True):
             click.echo("Nothing was freed.", err=True)
             return

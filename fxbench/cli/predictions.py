@@ -56,7 +56,10 @@ def command(
         raise UsageError(f"--epsilon takes one budget, not {len(epsilon)}.")
     stored = load(find(results, run))
     axes = {"classifier": classifier, "detector": detector, "dataset": dataset, "attack": attack}
-    cell = find_cell(stored.cells, **axes, epsilon=epsilon[0] if epsilon else None)
+    try:
+        cell = find_cell(stored.cells, **axes, epsilon=epsilon[0] if epsilon else None)
+    except UsageError as error:
+        raise UsageError(f"{stored.folder}: {error}") from error
     content = text(predictions(stored, cell, Chunks(default_folder())))
     if output is None:
         click.echo(content, nl=False)

@@ -79,6 +79,10 @@ def chatter_to(path: Path) -> Iterator[Console]:
             os.dup2(kept, 2)
 
 
+def _count(cells: int) -> str:
+    return "1 cell" if cells == 1 else f"{cells} cells"
+
+
 class _Rate(ProgressColumn):
     """Images through a stage, per second."""
 
@@ -110,7 +114,7 @@ class Watch:
         self._units, self._cells = units, cells
         self._begin = self._spoke = time.monotonic()
         if not self._live:
-            self._console.print(f"{units} images through stages to do, for {cells} cells")
+            self._console.print(f"{units} images through stages to do, for {_count(cells)}")
             return
         self._progress = Progress(
             SpinnerColumn(),
@@ -148,7 +152,7 @@ class Watch:
             text = f"{self._cells_done} of {self._cells} cells"
             self._progress.update(self._task, description=text)
         elif self._cells_done == self._cells:
-            self._console.print(f"{self._cells_done} of {self._cells} cells done")
+            self._console.print(f"{self._cells_done} of {_count(self._cells)} done")
 
     def note(self, text: str) -> None:
         """See :class:`fxbench.progress.Observer`."""

@@ -129,6 +129,9 @@ def _batch(trial: Trial) -> str:
     figure = same("Each face alone, against all eight", alone, together, TOLERANCE)
     shuffled = _predict(trial, given[_ORDER])
     same("The eight shuffled, against their order", shuffled, together[_ORDER], TOLERANCE)
+    # A run hands over up to 64 faces at once.
+    many = _predict(trial, np.tile(given, (8, 1, 1, 1)))
+    same("The eight eight times over", many, np.tile(together, (8, 1)), TOLERANCE)
     return figure
 
 

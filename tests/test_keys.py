@@ -1,0 +1,88 @@
+"""Keys hold all that results depend on."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from fxbench import keys
+from fxbench.keys import module_versions, sources_digest
+from fxbench.registry import discover
+
+FOLDER = Path(keys.__file__).parent
+# What carries results but decides none of them.
+NEUTRAL = {
+    "availability",
+    "chunks",
+    "component",
+    "environment",
+    "errors",
+    "files",
+    "keys",
+    "kinds",
+    "loader",
+    "names",
+    "options",
+    "plan",
+    "prefetch",
+    "progress",
+    "protocols",
+    "registry",
+    "selection",
+    "stages",
+    "weights",
+}
+
+
+def used_by(module: str) -> set[str]:
+    """The modules of the core that one imports, directly or not."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = FOLDER / f"{name}.py"
+        if name in found or not path.is_file():
+            continue
+        found.add(name)
+        waiting += [
+            str(node.module).split(".")[1]
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fxbench.")
+        ]
+    return found
+
+
+def test_every_module_that_a_stage_depends_on_is_in_its_key() -> None:
+    assert used_by("chunkwork") | used_by("pipeline") <= set(keys._CORE_MODULES) | NEUTRAL
+
+
+def test_every_module_that_a_table_depends_on_is_in_the_key_of_a_run() -> None:
+    known = set(keys._CORE_MODULES) | set(keys._SCORING_MODULES) | NEUTRAL
+    assert used_by("collect") | used_by("latency") <= known
+
+
+def test_what_a_component_requires_has_a_version() -> None:
+    for entry in discover().entries:
+        if entry.plugin.distribution != "fxbench":
+            continue
+        for module in entry.component.requires:
+            if module == "dlib":
+                pytest.importorskip("dlib")
+            versions = module_versions((module,))
+            assert versions, f"{entry.name} requires {module}"
+            assert all(versions.values())
+
+
+def test_a_package_in_a_namespace_is_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "some_namespace" / "plugin"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("VERSION = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = sources_digest("some_namespace.plugin")
+    (package / "__init__.py").write_text("VERSION = 2\n")
+    sources_digest.cache_clear()
+    assert sources_digest("some_namespace.plugin") != before
