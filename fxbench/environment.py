@@ -96,6 +96,7 @@ def _memory() -> int | None:
         return None
 
 
+@cache
 def _git() -> dict[str, Any] | None:
     """The revision of the repository that the command was given in, if it is one."""
 

@@ -19,8 +19,8 @@ from fxbench.registry import Entry, Registry
 from fxbench.types import Answers, Int64
 from fxbench.weights import check
 
-CHUNK_ROWS = 512
-"""A chunk is the rows [k * 512, (k + 1) * 512) of a split that a plan selects."""
+CHUNK_ROWS = 1024
+"""A chunk is the rows [k * 1024, (k + 1) * 1024) of a split that a plan selects."""
 
 
 @dataclass(frozen=True, slots=True)

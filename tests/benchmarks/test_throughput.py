@@ -215,7 +215,7 @@ def test_three_detectors_with_three_classifiers_against_their_stages(
 ) -> None:
     detectors = ("full-frame", "opencv-haar", "dlib-hog")
     classifiers = ("prior", "emopy", "deepface")
-    ours = bench(detectors=detectors, classifiers=classifiers)
+    ours = bench(detectors=detectors, classifiers=classifiers, limit=1024)
     found: dict[str, int] = {}
 
     def stages() -> None:
