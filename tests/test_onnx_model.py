@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fxbench.cli import main
 from fxbench.errors import DataError, FxbenchError, PluginError
 from fxbench.labels import EMOTIONS
-from fxbench.onnx_model import InputSpec, OnnxClassifier, conforming, open_model, parse_input
+from fxbench.model_file import FileClassifier, InputSpec, conforming, open_model, parse_input
 from fxbench.options import Options
 
 EIGHT = ",".join(EMOTIONS)
@@ -84,10 +84,10 @@ def softmax(logits: Array) -> Array:
     return odds / odds.sum(axis=1, keepdims=True)
 
 
-def classifier(path: Path, labels: str, input_: str) -> OnnxClassifier:
+def classifier(path: Path, labels: str, input_: str) -> FileClassifier:
     component = open_model(path, labels, input_).entry.component
     made = component.factory(**Options({}).of(component))
-    assert isinstance(made, OnnxClassifier)
+    assert isinstance(made, FileClassifier)
     return made
 
 
@@ -103,13 +103,13 @@ def classifier(path: Path, labels: str, input_: str) -> OnnxClassifier:
         ("bgr", "nhwc"),
     ],
 )
-@pytest.mark.parametrize("span", [(0, 1), (0, 255), (-1, 1)])
+@pytest.mark.parametrize("span", [(0, 1), (0, 255), (-1, 1), (1, 0)])
 def test_faces_enter_as_was_said(
     tmp_path: Path, layout: str, colour: str, span: tuple[int, int]
 ) -> None:
     channels = 1 if colour == "grey" else 3
     shapes = {"nchw": (channels, SIZE, SIZE), "nhwc": (SIZE, SIZE, channels), "nhw": (SIZE, SIZE)}
-    scale = 0.1 if span[1] == 1 else 0.1 / 255
+    scale = 0.1 / 255 if span[1] == 255 else 0.1
     path = linear(tmp_path / "m.onnx", ("N", *shapes[layout]), scale=scale)
     made = classifier(path, EIGHT, f"{colour},{SIZE},{span[0]}..{span[1]}")
     given = faces(5)
@@ -171,7 +171,7 @@ def test_labels_have_the_models_order_and_some_no_counterpart(tmp_path: Path) ->
 def test_threads_are_those_that_were_fixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     made = classifier(linear(tmp_path / "m.onnx"), EIGHT, f"grey,{SIZE},0..1")
-    options = made._network._session.get_session_options()
+    options = made.network.loaded.handle.get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (3, 1)
 
 
@@ -186,7 +186,7 @@ def test_weights_beside_the_model_are_weights_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["grey,64", "cmyk,64,0..1", "grey,0,0..1", "grey,64,1..0", "grey,64,0-1", "grey,6.5,0..1"],
+    ["grey,64", "cmyk,64,0..1", "grey,0,0..1", "grey,64,1..1", "grey,64,0-1", "grey,6.5,0..1"],
 )
 def test_an_input_that_says_something_else_is_refused(text: str) -> None:
     with pytest.raises(FxbenchError, match=r"not COLOUR,SIZE,LOW\.\.HIGH"):

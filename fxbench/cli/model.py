@@ -1,4 +1,4 @@
-"""`--model`: an ONNX file as one more classifier of a run."""
+"""`--model`: a model file as one more classifier of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from fxbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from fxbench.onnx_model import OnnxModel
+    from fxbench.model_file import ModelFile
     from fxbench.options import Options
     from fxbench.registry import Registry
 
@@ -19,7 +19,7 @@ _OPTIONS = (
     click.option(
         "--model",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="An ONNX file, as one more classifier.",
+        help="An ONNX or Keras file, as one more classifier.",
     ),
     click.option("--labels", help="Of --model: the emotion of each output; `none` for no emotion."),
     click.option(
@@ -41,7 +41,7 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def open_given(
     *, model: Path | None, labels: str | None, input_: str | None, name: str | None
-) -> OnnxModel | None:
+) -> ModelFile | None:
     """The model that the options name, None where they name none.
 
     Raises:
@@ -50,9 +50,7 @@ def open_given(
     """
     of_model = {"--labels": labels, "--input": input_, "--name": name}
     if model is None:
-        given = [option for option, value in of_model.items() if value is not None]
-        if given:
-            raise UsageError(f"{given[0]} says something of a model: name its file with --model.")
+        refuse_without_model(of_model)
         return None
     if labels is None or input_ is None:
         lacking = " and ".join(o for o in ("--labels", "--input") if of_model[o] is None)
@@ -60,13 +58,24 @@ def open_given(
             f"--model needs {lacking}: the emotions of its outputs, such as --labels "
             "neutral,happiness,none, and what it takes, such as --input grey,64,0..1."
         )
-    from fxbench.onnx_model import open_model
+    from fxbench.model_file import open_model
 
     return open_model(model, labels, input_, name)
 
 
+def refuse_without_model(of_model: dict[str, str | None]) -> None:
+    """Refuse options that say something of a model where no model is named.
+
+    Raises:
+        UsageError: one is given.
+    """
+    given = [option for option, value in of_model.items() if value is not None]
+    if given:
+        raise UsageError(f"{given[0]} says something of a model: name its file with --model.")
+
+
 def with_model(
-    opened: OnnxModel | None, classifiers: tuple[str, ...] | None
+    opened: ModelFile | None, classifiers: tuple[str, ...] | None
 ) -> tuple[Registry, tuple[str, ...] | None]:
     """What is installed and which classifiers are compared, with the model in both.
 
@@ -86,7 +95,7 @@ def with_model(
     return registry.with_entry(opened.entry), named
 
 
-def check_first(opened: OnnxModel | None, options: Options) -> None:
+def check_first(opened: ModelFile | None, options: Options) -> None:
     """Check the model with the conformance kit and tell what was found out about it.
 
     Raises:
@@ -95,7 +104,7 @@ def check_first(opened: OnnxModel | None, options: Options) -> None:
     if opened is None:
         return
     from fxbench.cli.terminal import messages
-    from fxbench.onnx_model import conforming
+    from fxbench.model_file import conforming
 
     for note in (*opened.notes, conforming(opened.entry.component, options)):
         messages().print(note, markup=False)
