@@ -58,3 +58,23 @@ def fxbench_datasets() -> Iterable[Component]:  # type: ignore[empty-body]
 
     Since 0.1.
     """
+
+
+@hookspec
+def fxbench_trainers() -> Iterable[Component]:  # type: ignore[empty-body]
+    """What trains a network. Each factory returns a :class:`fxbench.protocols.Trainer`.
+
+    A trainer has the name of the classifier that loads its weights.
+
+    Since 0.1.
+    """
+
+
+@hookspec
+def fxbench_builders() -> Iterable[Component]:  # type: ignore[empty-body]
+    """What makes a dataset from another. Each factory returns a :class:`fxbench.protocols.Builder`.
+
+    A builder has the name of the dataset that it makes.
+
+    Since 0.1.
+    """

@@ -14,12 +14,14 @@ class Kind:
         plural: the name of its command line option, without the dashes.
         hook: the hook that returns its components.
         protocol: the class in :mod:`fxbench.protocols` that its factories return.
+        compared: whether it is an axis of a cell; the others make what is compared.
     """
 
     name: str
     plural: str
     hook: str
     protocol: str
+    compared: bool = True
 
 
 KINDS: tuple[Kind, ...] = (
@@ -28,4 +30,9 @@ KINDS: tuple[Kind, ...] = (
     Kind("landmarker", "landmarkers", "fxbench_landmarkers", "Landmarker"),
     Kind("classifier", "classifiers", "fxbench_classifiers", "Classifier"),
     Kind("attack", "attacks", "fxbench_attacks", "Attack"),
+    Kind("trainer", "trainers", "fxbench_trainers", "Trainer", compared=False),
+    Kind("builder", "builders", "fxbench_builders", "Builder", compared=False),
 )
+
+COMPARED = tuple(kind for kind in KINDS if kind.compared)
+"""The kinds whose components stand in tables."""

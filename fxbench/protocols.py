@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from fxbench.component import Terms
 from fxbench.types import Answers, Batch, Boxes, FaceSpec, Float32, Int64, Points, UInt8
+
+if TYPE_CHECKING:
+    from fxbench.training.contract import Trained, TrainingData, Watcher
 
 
 @runtime_checkable
@@ -113,6 +117,9 @@ class Dataset(Protocol):
         terms: what the licence allows.
         scheme: the landmark scheme of its true points, such as `300w-68` (see
             :mod:`fxbench.schemes`); None where it has none.
+
+    A dataset whose true points were made with a landmarker may name it in another attribute,
+    `home_advantage: frozenset[str]`: tables mark it, and show it below the others.
     """
 
     splits: tuple[str, ...]
@@ -142,5 +149,54 @@ class Dataset(Protocol):
         """The images of `rows` (ascending), in order, in one or more batches.
 
         An image that can't be read is a :class:`fxbench.types.Failure` of its batch.
+        """
+        ...
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """Trains the network of the classifier that has its name.
+
+    Attributes:
+        face: how that classifier has its faces rendered.
+        recipe: how the network is trained unless somebody says otherwise: a frozen dataclass of
+            numbers and texts, `epochs` and `seed` among them.
+    """
+
+    face: FaceSpec
+    recipe: Any
+
+    def train(
+        self, data: TrainingData, recipe: Any, folder: Path, *, resume: bool, watcher: Watcher
+    ) -> Trained:
+        """Train a network and write the weights that are best on the validation images.
+
+        After each epoch the best weights so far and a checkpoint are in `folder`, both whole, so
+        that an interruption (`KeyboardInterrupt` comes through) loses one epoch at most.
+
+        Args:
+            data: what to train on and to judge by.
+            recipe: like the attribute, with other values perhaps.
+            folder: where to write; it exists.
+            resume: go on from the checkpoint in `folder`.
+            watcher: told of each step and epoch.
+        """
+        ...
+
+
+@runtime_checkable
+class Builder(Protocol):
+    """Makes the files of a dataset from another dataset."""
+
+    def build(
+        self, source: Dataset, folder: Path, *, seed: int, report: Callable[[str, float], None]
+    ) -> None:
+        """Write them.
+
+        Args:
+            source: what they are made from.
+            folder: where to write; it exists and is empty.
+            seed: what is drawn at random depends on it alone.
+            report: told of each step in a few words, and how much of all is done, from 0 to 1.
         """
         ...

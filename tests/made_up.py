@@ -10,7 +10,7 @@ import numpy as np
 
 from fxbench import runner
 from fxbench.component import Component, Terms
-from fxbench.kinds import KINDS
+from fxbench.kinds import COMPARED, KINDS
 from fxbench.labels import EMOTIONS
 from fxbench.registry import Entry, Plugin, Registry
 from fxbench.selection import Selection
@@ -96,7 +96,7 @@ def run(tmp_path: Path, *entries: Entry, results: str = "results", **selection: 
         if not any(one.kind.name == kind for one in given):
             given.append(entry(kind, name, factory, traits=traits))
     registry = Registry((PLUGIN,), tuple(given))
-    chosen = {kind.plural: ("all",) for kind in KINDS} | {"landmarkers": ()} | selection
+    chosen = {kind.plural: ("all",) for kind in COMPARED} | {"landmarkers": ()} | selection
     prepared = runner.prepare(Selection(**chosen), (), registry, tmp_path)
     settings = runner.Settings(
         tmp_path / results, tmp_path / "cache", threads=1, measure_latency=False

@@ -15,9 +15,9 @@ from pip_target import pip_install, python
 from fxbench import scaffold
 from fxbench.cli import cli, main
 from fxbench.errors import FxbenchError, PluginError, UsageError
-from fxbench.kinds import KINDS
+from fxbench.kinds import COMPARED
 
-NAMES = {kind.name: f"acme-{kind.name}" for kind in KINDS} | {"classifier": "acme"}
+NAMES = {kind.name: f"acme-{kind.name}" for kind in COMPARED} | {"classifier": "acme"}
 
 
 def new(folder: Path, name: str, kind: str) -> Result:
@@ -215,4 +215,4 @@ def test_the_templates_come_with_the_distribution() -> None:
     if "fxbench/scaffold.py" not in files:
         pytest.skip("fxbench is installed from its sources, not from a wheel")
     templates = {file for file in files if file.endswith(".template")}
-    assert len(templates) == 2 + 3 * len(KINDS)
+    assert len(templates) == 2 + 3 * len(COMPARED)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from fxbench import __version__
+from fxbench.cli.options import INTERRUPTED
 from fxbench.errors import FxbenchError
 from fxbench.names import unknown_name
 
@@ -22,11 +23,13 @@ _COMMANDS = {
     "leaderboard": ("leaderboard", "Print the leaderboard of a run."),
     "predictions": ("predictions", "Export what a classifier of a run answered, as a csv."),
     "check": ("check", "Try whether components conform, and show what does not."),
+    "audit": ("audit", "Look for mistakes: label order, input, calibration, leakage and more."),
+    "train": ("train", "Train the network of a classifier."),
+    "data": ("data", "Make the files of a dataset from another dataset."),
     "new": ("new", "Write a plugin to begin with."),
     "doctor": ("doctor", "Say what is installed, what is missing, and what mends it."),
     "clean": ("clean", "Show what the cache takes, and free it."),
 }
-INTERRUPTED = 130
 _BUG = 70
 
 EXIT_CODES = """\b

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fxbench.kinds import KINDS
+from fxbench.kinds import COMPARED
 from fxbench.names import unknown_name
 
 
@@ -36,7 +36,7 @@ def command() -> None:
 @click.argument("name")
 @click.option(
     "--kind",
-    type=click.Choice([kind.name for kind in KINDS]),
+    type=click.Choice([kind.name for kind in COMPARED]),
     default="classifier",
     show_default=True,
     help="What it offers.",

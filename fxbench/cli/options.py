@@ -10,6 +10,9 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
+
 FORMATS = ("table", "md", "csv", "json")
 
 settings_option = click.option(

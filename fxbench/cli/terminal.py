@@ -157,3 +157,40 @@ class Watch:
     def note(self, text: str) -> None:
         """See :class:`fxbench.progress.Observer`."""
         self._console.print(text, markup=False)
+
+
+class Steps:
+    """How far a long piece of work is: a bar on a terminal, a line for each step elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last = ""
+        self._bar: Progress | None = None
+        self._task: Any = None
+        if console.is_terminal:
+            self._bar = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TimeElapsedColumn(),
+                console=console,
+                transient=True,
+            )
+            self._task = self._bar.add_task("beginning", total=1.0)
+
+    def __enter__(self) -> Steps:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def at(self, text: str, done: float) -> None:
+        """Such a step is under way, and so much of all is done, from 0 to 1."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=text, completed=done)
+        elif text != self._last:
+            self._console.print(f"{done:4.0%} {text}", markup=False)
+        self._last = text

@@ -31,7 +31,7 @@ def rules_of(kind: str) -> tuple[Rule, ...]:
     Raises:
         UsageError: there is no such kind.
     """
-    return (*COMMON, *_RULES[_kind(kind).name])
+    return (*COMMON, *_RULES.get(_kind(kind).name, ()))
 
 
 def check(

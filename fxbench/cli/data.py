@@ -1,0 +1,115 @@
+"""`fxbench data`."""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+from pathlib import Path
+
+import click
+
+from fxbench.cli.options import settings_option
+from fxbench.errors import UnavailableError, UsageError
+from fxbench.names import unknown_name
+from fxbench.registry import Registry, discover
+
+_PREFIX = "build-"
+
+
+class _Builders(click.Group):
+    """A command `build-NAME` for each builder that is installed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return [_PREFIX + entry.name for entry in discover().of_kind("builder")]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        for entry in discover().of_kind("builder"):
+            if _PREFIX + entry.name == name:
+                return _command(entry.name, entry.component.summary)
+        return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            raise click.UsageError(unknown_name("dataset to build", args[0], known), ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group("data", cls=_Builders)
+def command() -> None:
+    """Make the files of a dataset from another dataset.
+
+    \b
+    Example:
+      fxbench data build-mini --set ferplus.path=~/data/ferplus -o mini
+    """
+
+
+def _command(name: str, summary: str) -> click.Command:
+    @click.command(f"{_PREFIX}{name}", help=summary)
+    @click.option(
+        "--from",
+        "source",
+        default="ferplus",
+        show_default=True,
+        help="The dataset that it is made from.",
+    )
+    @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+    @settings_option
+    @click.option(
+        "-o",
+        "--output",
+        "folder",
+        type=click.Path(path_type=Path),
+        help=f"Where to write; by default {name}.",
+    )
+    @click.pass_context
+    def build(
+        ctx: click.Context,
+        *,
+        source: str,
+        seed: int,
+        settings: tuple[str, ...],
+        folder: Path | None,
+    ) -> None:
+        from fxbench.chunks import default_folder
+        from fxbench.cli.terminal import Steps, chatter_to, messages
+
+        target = folder or Path(name)
+        debug = ctx.find_root().obj["debug"]
+        quiet = nullcontext(messages()) if debug else chatter_to(default_folder() / "stderr.log")
+        with quiet as console, Steps(console) as steps:
+            _build(discover(), name, source, settings, target, seed, steps.at)
+        click.echo(f"{name} is in {target}.")
+
+    return build
+
+
+def _build(
+    registry: Registry,
+    name: str,
+    source: str,
+    settings: tuple[str, ...],
+    folder: Path,
+    seed: int,
+    report: object,
+) -> None:
+    from fxbench.availability import availability
+    from fxbench.loader import Loader
+    from fxbench.options import resolve
+
+    options = resolve((e.component for e in registry.entries), settings, os.environ, Path())
+    builder, dataset = registry.get("builder", name), registry.get("dataset", source)
+    for entry in (builder, dataset):
+        state = availability(entry, options)
+        if state.state != "ready":
+            raise UnavailableError(
+                f"The {entry.kind.name} {entry.name} can't be used: {state.detail} {state.mend}"
+            )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is there already and not empty: name another folder with -o.")
+    folder.mkdir(parents=True, exist_ok=True)
+    loader = Loader(options)
+    loader.get(builder).build(loader.get(dataset), folder, seed=seed, report=report)
