@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fxbench.errors import PluginError
-from fxbench.protocols import Attack, Differentiable
+from fxbench.protocols import Attack, Classifier, Differentiable
 from fxbench.types import Bool, Float32, Int64, UInt8, check_array
 
 
@@ -28,6 +28,19 @@ def targets_of(labels: Int64, columns: Int64, outputs: int) -> tuple[Float32, Bo
     targets = np.zeros((len(labels), outputs), np.float32)
     targets[np.flatnonzero(attacked), column[attacked]] = 1.0
     return targets, attacked
+
+
+def check_variant(target: Classifier, surrogate: Classifier) -> None:
+    """Make sure that faces made for one classifier mean the same to another.
+
+    Raises:
+        PluginError: they take other faces, or have other labels.
+    """
+    if (surrogate.face, surrogate.labels) != (target.face, target.labels):
+        raise PluginError(
+            "It is declared a variant of the surrogate, but has other labels or takes other faces "
+            f"({target.face} and {surrogate.face}): gradients of one say nothing about the other."
+        )
 
 
 def seeds_of(rows: Int64, seed: int = 0) -> Int64:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fxbench.adversary import perturbed, seeds_of, targets_of
+from fxbench.adversary import check_variant, perturbed, seeds_of, targets_of
 from fxbench.chunks import Chunk
 from fxbench.errors import PluginError
 from fxbench.faces import choose, crops, match
@@ -31,6 +31,9 @@ from fxbench.types import (
 
 if TYPE_CHECKING:
     from fxbench.pipeline import Pipeline
+
+Condition = tuple[str | None, str | None, float | None, str | None]
+"""Attack, norm, epsilon and surrogate."""
 
 _MOST_FACES = np.iinfo(np.int16).max
 
@@ -237,6 +240,7 @@ class BatchFaces:
         self._boxes = boxes
         self._where = (frame, boxes.xyxy[chosen])
         self._crops: dict[FaceSpec, UInt8] = {}
+        self._adversarial: dict[Condition, UInt8] = {}
 
     def compute(self, key: str, cell: Cell) -> None:
         """Compute one stage and add it to its columns; an error fails its cells and no others."""
@@ -287,20 +291,28 @@ class BatchFaces:
             self._crops[spec] = faces
         return self._crops[spec]
 
-    def _attacked(self, cell: Cell, surrogate: Any, faces: UInt8) -> UInt8:
-        attack = self._state.pipeline.load("attack", str(cell.attack))
-        labels = self._state.labels_of(self.rows)
-        columns = columns_of(surrogate.labels)
-        targets, attacked = targets_of(labels, columns, len(surrogate.labels))
-        return perturbed(
-            attack,
-            surrogate,
-            faces,
-            targets,
-            attacked,
-            epsilon=float(cell.epsilon or 0.0),
-            seeds=seeds_of(self.rows),
-        )
+    def _attacked(self, cell: Cell, target: Any, faces: UInt8) -> UInt8:
+        """The adversarial faces of a cell, computed once for all targets of its surrogate."""
+        condition = (cell.attack, cell.norm, cell.epsilon, cell.surrogate)
+        surrogate = self._state.pipeline.load("classifier", str(cell.surrogate))
+        check_variant(target, surrogate)
+        if condition not in self._adversarial:
+            attack = self._state.pipeline.load("attack", str(cell.attack))
+            columns = columns_of(surrogate.labels)
+            labels = self._state.labels_of(self.rows)
+            targets, attacked = targets_of(labels, columns, len(surrogate.labels))
+            adversarial = perturbed(
+                attack,
+                surrogate,
+                faces,
+                targets,
+                attacked,
+                epsilon=float(cell.epsilon or 0.0),
+                seeds=seeds_of(self.rows),
+            )
+            adversarial.flags.writeable = False
+            self._adversarial[condition] = adversarial
+        return self._adversarial[condition]
 
     def _locate(self, key: str, cell: Cell, landmarker: Any) -> None:
         """Locate the points of each true face, in the box that was found of it."""

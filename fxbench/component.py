@@ -104,6 +104,8 @@ class Component:
         sends: True when it sends images to another machine.
         mend: the command that installs what it `requires`, where that is not an extra.
         licence: of the component's code or model, where it restricts use.
+        variant_of: for a classifier without gradients: the one that is the same network in another
+            runtime and gives them. It takes the same faces and has the same labels.
     """
 
     name: str
@@ -119,6 +121,7 @@ class Component:
     sends: bool = False
     mend: str | None = None
     licence: str = ""
+    variant_of: str | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):

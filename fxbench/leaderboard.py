@@ -66,7 +66,7 @@ def leaderboard_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = Non
     if conditions:
         lines.append(
             f"{', '.join(conditions.values())}: end-to-end accuracy when the classifier itself is "
-            "attacked so."
+            "attacked so; of the same network in another runtime with its gradients."
         )
     return Table("Leaderboard", columns, tuple(rows), (*lines, *notes(clean, run, shared=False)))
 
@@ -119,9 +119,9 @@ def _combination(cell: Cell) -> Hashable:
 
 
 def _is_own(cell: Cell) -> bool:
-    """Whether the classifier itself was attacked, with a budget that is more than nothing."""
+    """Whether the network itself was attacked, with a budget that is more than nothing."""
     axes = cell["axes"]
-    own = axes.get("surrogate") in (None, axes["classifier"])
+    own = axes.get("surrogate") in (None, axes["classifier"], cell.get("variant_of"))
     return own and axes.get("epsilon") != 0
 
 

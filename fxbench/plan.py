@@ -12,9 +12,9 @@ from typing import Any
 from fxbench.errors import FxbenchError, UsageError
 from fxbench.keys import component_digest, core_digest, digest, rows_digest, scoring_digest
 from fxbench.options import Options
-from fxbench.protocols import Attack
 from fxbench.registry import Entry, Registry
 from fxbench.selection import Chosen, Reason, Selection, Source, choose, datasets, ready
+from fxbench.surrogates import norm_of, surrogate_of, unattackable
 from fxbench.weights import check
 
 
@@ -203,9 +203,9 @@ def build(
     attacks: list[Chosen] = []
     if classifiers:
         attacks = chosen("attack", named if selection.attacks is not None else None)
-    norms = [(attack, *_norm(attack, load)) for attack in attacks]
+    norms = [(attack, *norm_of(attack, load)) for attack in attacks]
 
-    table = _Table(options)
+    table = _Table(registry, options)
     for source in sources:
         axes = (source.entry.name, source.split, source.protocol)
         if source.has_labels or selection.classifiers is not None:
@@ -216,8 +216,8 @@ def build(
             for detector, landmarker in product(detectors, landmarkers):
                 cell = Cell(*axes, detector.entry.name, landmarker=landmarker.entry.name)
                 table.add_landmarker(source, cell, detector, landmarker)
-        table.add_floors(registry, source, "classifier", wanted=bool(classifiers))
-        table.add_floors(registry, source, "landmarker", wanted=bool(landmarkers))
+        table.add_floors(source, "classifier", wanted=bool(classifiers))
+        table.add_floors(source, "landmarker", wanted=bool(landmarkers))
     if not table.cells:
         raise UsageError(
             "There is nothing to run: no detector with a classifier or landmarker is ready. "
@@ -233,8 +233,9 @@ Norm = tuple[Chosen, str | None, Reason | None]
 class _Table:
     """The cells of a plan while it is being made, in order, each once."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, registry: Registry, options: Options) -> None:
         self.cells: dict[Cell, PlannedCell] = {}
+        self._registry = registry
         self._options = options
 
     def add_classifier(
@@ -254,19 +255,22 @@ class _Table:
         # A clean result is what an attack's success is measured against, so it always runs.
         self._add(clean, reason, asked=asked)
         for attack, norm, flaw in attacks:
+            surrogate = surrogate_of(
+                self._registry, self._options, classifier.entry, attack.entry.name
+            )
             for epsilon in selection.epsilons:
                 cell = replace(
                     clean,
                     attack=attack.entry.name,
                     norm=norm,
                     epsilon=float(epsilon) + 0.0,
-                    surrogate=clean.classifier,
+                    surrogate=surrogate.name,
                 )
                 obstacle, wanted = reason, asked
                 if obstacle is None:
                     obstacle, wanted = flaw or attack.reason, attack.named
                 if obstacle is None:
-                    obstacle, wanted = _unattackable(classifier.entry, cell), False
+                    obstacle, wanted = unattackable(surrogate, cell), False
                 failed = flaw is not None and obstacle is flaw
                 self._add(cell, obstacle, asked=wanted, failed=failed)
 
@@ -280,14 +284,14 @@ class _Table:
             reason, asked = Reason("no landmark truth", message), False
         self._add(cell, reason, asked=asked)
 
-    def add_floors(self, registry: Registry, source: Source, kind: str, *, wanted: bool) -> None:
+    def add_floors(self, source: Source, kind: str, *, wanted: bool) -> None:
         """The cell that is made of floors alone: it stands in every table."""
         if not wanted or not (source.has_labels if kind == "classifier" else source.dataset.scheme):
             return
         detectors, others = (
             [
                 e
-                for e in registry.of_kind(of)
+                for e in self._registry.of_kind(of)
                 if "floor" in e.component.traits
                 and not e.component.sends
                 and ready(e, self._options)
@@ -322,33 +326,6 @@ def _obstacle(source: Source, *chosen: Chosen) -> tuple[Reason | None, bool]:
             )
             return Reason("terms", message), one.named
     return None, True
-
-
-def _unattackable(classifier: Entry, cell: Cell) -> Reason | None:
-    """Why an attack would mean nothing."""
-    if "gradient" not in classifier.component.traits:
-        return Reason("no gradient", f"{cell.classifier} gives no gradient for {cell.attack}.")
-    if cell.norm == "linf" and 0 < (cell.epsilon or 0.0) < 1 / 255 - 1e-9:
-        return Reason(
-            "below one grey level",
-            f"An epsilon of {cell.epsilon:g} changes no pixel of an 8-bit image: take at least "
-            "1/255.",
-        )
-    return None
-
-
-def _norm(attack: Chosen, load: Callable[[Entry], Any]) -> tuple[str | None, Reason | None]:
-    """The norm of an attack; why it is broken, where it is."""
-    if attack.reason is not None:
-        return None, None
-    try:
-        made: Attack = load(attack.entry)
-    except FxbenchError as error:
-        return None, Reason("broken", str(error))
-    if made.norm not in ("linf", "l2"):
-        message = f"The norm of {attack.entry.name} must be 'linf' or 'l2', not {made.norm!r}."
-        return None, Reason("broken", message)
-    return made.norm, None
 
 
 def _with_digests(

@@ -32,6 +32,7 @@ NEUTRAL = {
     "registry",
     "selection",
     "stages",
+    "surrogates",
     "weights",
 }
 

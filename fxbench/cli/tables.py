@@ -62,7 +62,11 @@ def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) 
         record = {name: list(table.rows) for name, table in made.items()}
         click.echo(json.dumps(record[names[0]] if len(names) == 1 else record, indent=1))
         return
-    shown = {name: table for name, table in made.items() if table.rows or len(names) == 1}
+    shown = {
+        name: table
+        for name, table in made.items()
+        if table.rows or len(names) == 1 or (name == "robustness" and _could_be_mended(stored))
+    }
     if form == "table":
         print_rich(*shown.values())
         return
@@ -70,6 +74,14 @@ def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) 
         if form == "csv" and len(shown) > 1:
             click.echo(f"# {name}")
         click.echo(render(table, cast("Format", form)))
+
+
+def _could_be_mended(stored: StoredRun) -> bool:
+    """Whether there are attacks that only lack something which can be installed."""
+    return any(
+        "attack" in cell["axes"] and cell["reason"] and cell["reason"]["mend"]
+        for cell in stored.cells
+    )
 
 
 def print_rich(*tables: Table) -> None:

@@ -17,8 +17,8 @@ _KERNEL = 4
 def build(
     outputs: int = 8,
     *,
-    spatial_dropout: float = 0.1,
-    dropout: float = 0.4,
+    spatial_dropout: float = 0.05,
+    dropout: float = 0.2,
     precision: str = "float32",
 ) -> Any:
     """The network that the EmoPy project found best, with fresh weights.
