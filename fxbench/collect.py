@@ -139,7 +139,7 @@ def records(
     for cell, result in results.items():
         result["chunks"] = collector.keys(source, cell)
         result["images"]["unreadable"] = len(readable.unreadable)
-    for family in _families(answered).values():
+    for family in _families(plan, answered).values():
         ranked = rank(
             [(cell.id, correct_end_to_end(readable.answers, answered[cell])) for cell in family]
         )
@@ -171,15 +171,31 @@ def attacked(answers: Answers, clean: Predictions) -> Bool:
     return chosen
 
 
-def _families(cells: Mapping[Cell, Predictions]) -> dict[tuple[Any, ...], list[Cell]]:
+def _families(plan: Plan, cells: Mapping[Cell, Predictions]) -> dict[tuple[Any, ...], list[Cell]]:
     """Cells that are ranked together: one dataset, split, protocol and condition."""
     families: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in cells:
-        # A classifier under its own attack is one condition, one under a given surrogate's another.
-        surrogate = None if cell.surrogate == cell.classifier else cell.surrogate
+        # A network under its own attack is one condition, one under a given surrogate's another.
+        own = cell.surrogate in (cell.classifier, _variant_of(plan, cell))
+        surrogate = None if own else cell.surrogate
         condition = (cell.attack, cell.norm, cell.epsilon, surrogate)
         families.setdefault(condition, []).append(cell)
     return families
+
+
+def _variant_of(plan: Plan, cell: Cell) -> str | None:
+    """The classifier that a cell's is the same network as, in another runtime."""
+    if cell.classifier is None:
+        return None
+    return plan.registry.get("classifier", cell.classifier).component.variant_of
+
+
+def _at_home(plan: Plan, dataset: str) -> frozenset[str]:
+    """The landmarkers that a dataset's true points were made with."""
+    for source in plan.sources:
+        if source.entry.name == dataset:
+            return frozenset(getattr(source.dataset, "home_advantage", ()))
+    return frozenset()
 
 
 def _record(plan: Plan, planned: PlannedCell, errors: Mapping[Cell, str]) -> dict[str, Any]:
@@ -206,6 +222,8 @@ def _record(plan: Plan, planned: PlannedCell, errors: Mapping[Cell, str]) -> dic
         else {"kind": reason.kind, "message": reason.message, "mend": reason.mend},
         "weights": weights,
         "floor": floor,
+        "variant_of": _variant_of(plan, cell),
+        "home_advantage": cell.landmarker in _at_home(plan, cell.dataset),
         "rank": None,
         "paired": [],
         "latency": None,

@@ -364,11 +364,13 @@ def _missing(
         # An extra may bring its weights along.
         if file.state == "missing" and file.component not in lacking:
             yield Finding(f"{file.component} needs the weights {file.name}.", file.mend)
-    datasets = [row for row in rows if row["kind"] == "dataset"]
+    # What comes along is for a first look.
+    datasets = [r for r in rows if r["kind"] == "dataset" and "default" not in r["traits"]]
     if not any(row["state"] == "ready" for row in datasets):
         example = next((row["mend"] for row in datasets if row["name"] == "ferplus"), None)
         example = example or next((row["mend"] for row in datasets if row["mend"]), "")
-        yield Finding("No dataset is set, so there is nothing to run on.", f"fxbench run {example}")
+        what = "No dataset is set: there is nothing to run on but what comes along."
+        yield Finding(what, f"fxbench run {example}")
     for row in rows:
         if row["state"] == "needs a newer fxbench":
             yield Finding(f"The plugin {row['name']} needs a newer fxbench.", row["mend"])

@@ -180,7 +180,9 @@ def datasets(
         name: registry.get("dataset", name) for name in selection.datasets or () if name != "all"
     }
     wide: dict[str, Entry] = {}
-    if selection.datasets is None or "all" in selection.datasets:
+    if selection.datasets is None:
+        wide = {entry.name: entry for entry in _unnamed(registry, options)}
+    elif "all" in selection.datasets:
         wide = {entry.name: entry for entry in registry.of_kind("dataset")}
     for entry in named.values():
         state = availability(entry, options)
@@ -211,6 +213,23 @@ def datasets(
     if not sources:
         raise UsageError(f"No dataset is ready. Say where one is ({'; '.join(mends)}).")
     return tuple(sources)
+
+
+def _unnamed(registry: Registry, options: Options) -> list[Entry]:
+    """The datasets where a person names none.
+
+    Those that somebody said the place of are meant; else those that come with their images; else
+    whatever is ready.
+    """
+    entries = list(registry.of_kind("dataset"))
+    told = [
+        entry
+        for entry in entries
+        if any(option.required for option in entry.component.options)
+        and not options.missing(entry.component)
+    ]
+    shipped = [entry for entry in entries if "default" in entry.component.traits]
+    return told or shipped or entries
 
 
 def _source(

@@ -115,6 +115,7 @@ def flat(cell: Cell) -> Row:
     row |= {f"rank_{key}": rank.get(key) for key in ("low", "high", "of")}
     row |= {key: latency.get(name) for key, name in _LATENCY.items()}
     row |= {"weights": cell.get("weights"), "floor": bool(cell.get("floor"))}
+    row["home_advantage"] = bool(cell.get("home_advantage"))
     row |= {"status": cell.get("status"), "reason": reason.get("message")}
     row |= {"reason_kind": reason.get("kind"), "mend": reason.get("mend"), "id": cell.get("id")}
     return row
@@ -179,6 +180,8 @@ def notes(cells: Sequence[Cell], run: Mapping[str, Any] | None, *, shared: bool)
         lines.append("† weights: unverified. These figures say nothing about the named model.")
     if any(cell.get("floor") for cell in cells):
         lines.append("‡ a floor: the least that a method has to beat.")
+    if any(cell.get("home_advantage") for cell in cells):
+        lines.append("§ not to be ranked here: the dataset's true points were made with it.")
     datasets = (run or {}).get("datasets") or {}
     for name in dict.fromkeys(cell["axes"].get("dataset") for cell in cells):
         record = datasets.get(name) or {}
@@ -296,7 +299,7 @@ def robustness_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None
 def landmark_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
     """How far landmarkers are from the true points, those that failed or were skipped below."""
     chosen = [cell for cell in cells if cell["axes"].get("landmarker")]
-    chosen.sort(key=lambda cell: cell["status"] != "ok")
+    chosen.sort(key=lambda cell: (cell["status"] != "ok", bool(cell.get("home_advantage"))))
     rows = []
     for cell in wanted(chosen):
         row = flat(cell) | {"points": cell.get("points")}

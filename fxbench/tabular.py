@@ -97,7 +97,8 @@ def _found(row: Row, key: str) -> str:
 
 def _named(row: Row, key: str) -> str:
     unverified = "†" if row.get("weights") == "unverified" else ""
-    return f"{row[key]}{unverified}{'‡' if row.get('floor') else ''}"
+    floor = "‡" if row.get("floor") else ""
+    return f"{row[key]}{unverified}{floor}{'§' if row.get('home_advantage') else ''}"
 
 
 def _rank(row: Row, key: str) -> str:

@@ -224,7 +224,7 @@ def test_failed_cells_end_with_3(fxbench: Fxbench, ferplus: Path) -> None:
         (["run", "--epsilons", "300"], 2, "is no budget"),
         (["run", "--limit", "0"], 2, "not in the range"),
         (["run", "--set", "ferplus.path"], 2, "expected NAME.OPTION=VALUE"),
-        (["run"], 2, "--set ferplus.path=PATH"),
+        (["run", "--datasets", "ferplus"], 2, "--set ferplus.path=PATH"),
         (["run", "--set", "ferplus.path=/not/there"], 2, "/not/there"),
         (["tables"], 2, "make one with `fxbench run`"),
         (["leaderboard", "x"], 2, "There is no run 'x'"),

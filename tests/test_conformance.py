@@ -84,6 +84,10 @@ def test_dlib_faces_conforms(shared: Path) -> None:
     conforms("dlib-faces", path=shared / "data" / "landmarks-dlib")
 
 
+def test_mini_conforms() -> None:
+    conforms("mini")
+
+
 def test_pts_conforms(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for number in range(4):

@@ -175,3 +175,23 @@ def test_photos_without_a_face_cost_the_others_nothing(tmp_path: Path) -> None:
         (cell,) = stored.cells
         assert cell["status"] == "ok", cell["reason"]
         assert cell["images"]["faces"] == found
+
+
+def test_a_landmarker_that_made_the_truth_is_marked_and_stands_last(tmp_path: Path) -> None:
+    class Made(Photos):
+        home_advantage = frozenset({"a-home"})
+
+    stored = run(
+        tmp_path,
+        entry("dataset", "photos", Made),
+        entry("landmarker", "a-home", Off),
+        entry("landmarker", "guest", Off),
+        landmarkers=("all",),
+        classifiers=None,
+    )
+    cells = [cell for cell in stored.cells if cell["axes"].get("landmarker")]
+    marked = {cell["axes"]["landmarker"]: cell["home_advantage"] for cell in cells}
+    assert marked == {"a-home": True, "guest": False}
+    table = landmark_table(stored.cells)
+    assert [row["landmarker"] for row in table.rows] == ["guest", "a-home"]
+    assert any("not to be ranked" in note for note in table.notes)

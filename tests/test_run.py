@@ -291,6 +291,14 @@ def test_a_wrong_selection_gets_a_sentence(
         run(*options, **selection)
 
 
-def test_without_any_dataset_the_way_to_one_is_shown(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--set ferplus\.path=PATH"):
-        runner.prepare(Selection(), (), folder=tmp_path)
+def test_without_a_named_dataset_the_one_that_comes_along_is_taken(tmp_path: Path) -> None:
+    plan = runner.prepare(Selection(attacks=("none",)), (), folder=tmp_path).plan
+    assert [source.name for source in plan.sources] == ["mini test (quick)"]
+
+
+def test_a_dataset_whose_place_was_said_is_meant_and_no_other(
+    ferplus: Path, tmp_path: Path
+) -> None:
+    settings = (f"ferplus.path={ferplus}",)
+    plan = runner.prepare(Selection(attacks=("none",)), settings, folder=tmp_path).plan
+    assert [source.entry.name for source in plan.sources] == ["ferplus"]
