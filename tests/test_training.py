@@ -258,6 +258,7 @@ def check_outputs(folder):
     assert "ferplus.path=…" in card
     assert str(folder) not in card
     assert "FER2013 images: no open licence" in card
+    assert (folder / "emopy.onnx").stat().st_size > 300_000
     lines = list(csv.DictReader((folder / "log.csv").read_text().splitlines()))
     assert [line["epoch"] for line in lines] == ["1", "2", "3"]
     for name in ("curves.png", "confusion.png"):

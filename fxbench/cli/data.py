@@ -110,6 +110,7 @@ def _build(
             )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is there already and not empty: name another folder with -o.")
-    folder.mkdir(parents=True, exist_ok=True)
     loader = Loader(options)
-    loader.get(builder).build(loader.get(dataset), folder, seed=seed, report=report)
+    made, images = loader.get(builder), loader.get(dataset)
+    folder.mkdir(parents=True, exist_ok=True)
+    made.build(images, folder, seed=seed, report=report)

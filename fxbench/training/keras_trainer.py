@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from fxbench.training.contract import Trained, TrainingData, Watcher
+from fxbench.training.convert import to_onnx
 from fxbench.training.fit import Examples, Fit, Network, balanced, probabilities
 from fxbench.training.recipe import Recipe
 from fxbench.types import FaceSpec, UInt8
@@ -39,7 +40,10 @@ class KerasTrainer:
         resume: bool,
         watcher: Watcher,
     ) -> Trained:
-        """See :meth:`fxbench.protocols.Trainer.train`."""
+        """See :meth:`fxbench.protocols.Trainer.train`.
+
+        On TensorFlow the network with the best weights is also written as `NAME.onnx`.
+        """
         valid = _grey(data.valid_faces)
         fit = Fit(
             self._network,
@@ -50,6 +54,8 @@ class KerasTrainer:
             identity={"data": data.record, "keras": keras.__version__},
         )
         model = fit.run(watcher, resume=resume)
+        if keras.config.backend() == "tensorflow":
+            to_onnx(model, folder / f"{self._network.name}.onnx")
         return Trained(
             fit.weights,
             fit.history,

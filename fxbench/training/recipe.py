@@ -66,6 +66,8 @@ class Recipe:
                 f"A recipe of {self.epochs} epochs, {self.head_epochs} of them for the head, can't "
                 "be followed: at least one epoch must train the whole network."
             )
+        if not 0 <= self.teacher_weight <= 1:
+            raise UsageError(f"teacher_weight must be from 0 to 1, not {self.teacher_weight}.")
         if self.batch < 1:
             raise UsageError(f"A batch must hold at least one image, not {self.batch}.")
 

@@ -186,14 +186,11 @@ def taught(data: TrainingData, teacher: Classifier, name: str, weight: float) ->
         teacher: the classifier to learn from (Hinton et al., arXiv 1503.02531); its outputs
             without counterpart among the emotions are left out.
         name: of the teacher, for the record.
-        weight: the share of its answers.
+        weight: the share of its answers, from 0 to 1.
 
     Raises:
-        UsageError: the weight is not from 0 to 1.
         DataError: the teacher has none of the emotions.
     """
-    if not 0 <= weight <= 1:
-        raise UsageError(f"The teacher's weight must be from 0 to 1, not {weight}.")
     places = [i for i, label in enumerate(teacher.labels) if label is not None]
     if not places:
         raise DataError(f"The teacher {name} answers none of the eight emotions.")

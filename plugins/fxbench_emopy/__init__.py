@@ -122,6 +122,6 @@ def fxbench_trainers() -> list[Component]:
             summary="Trains EmoPy's convolutional network from nothing.",
             factory=create_trainer,
             extra="train",
-            requires=("keras", "matplotlib"),
+            requires=("keras", "matplotlib", "tf2onnx"),
         )
     ]

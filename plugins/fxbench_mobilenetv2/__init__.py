@@ -126,7 +126,7 @@ def fxbench_trainers() -> list[Component]:
             summary="Trains MobileNetV2 from ImageNet's weights: its output first, then all of it.",
             factory=create_trainer,
             extra="train",
-            requires=("keras", "matplotlib"),
+            requires=("keras", "matplotlib", "tf2onnx"),
             options=(
                 Option(
                     "imagenet",
