@@ -26,7 +26,13 @@ from fxbench.inventory import inventory
 from fxbench.options import ENVIRONMENT_PREFIX, Options, resolve
 from fxbench.registry import Entry, Registry, discover
 
-VARIABLES = ("FXBENCH_CACHE", "FXBENCH_WEIGHTS", "DEEPFACE_HOME", "KERAS_BACKEND")
+VARIABLES = (
+    "FXBENCH_CACHE",
+    "FXBENCH_CONFIG",
+    "FXBENCH_WEIGHTS",
+    "DEEPFACE_HOME",
+    "KERAS_BACKEND",
+)
 """Environment variables that decide what is found, and none of which is a secret."""
 
 LITTLE = 1_000_000_000
@@ -80,13 +86,25 @@ class Extra:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A weight file; `state` is `verified`, `unverified`, `missing`, `damaged` or `unreadable`."""
+    """A weight file.
+
+    Attributes:
+        component: that declares it.
+        name: its name.
+        path: where it is; None where it was not found.
+        state: as in :class:`fxbench.weights.Inspected`, and `why` too.
+        why: the end of a sentence that begins with the file; empty where it is right.
+        mend: what to do where it can't be used.
+        fetched: whether `fxbench weights fetch` can get it.
+    """
 
     component: str
     name: str
     path: str | None
     state: str
+    why: str
     mend: str
+    fetched: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +250,8 @@ def _extras(registry: Registry, options: Options) -> tuple[Extra, ...]:
     """Every extra that is named by a component, by distribution and name."""
     users: dict[tuple[str, str], list[Entry]] = {}
     for entry in registry.entries:
-        if entry.component.extra:
+        # What has a command of its own needs more than the extra.
+        if entry.component.extra and not entry.component.mend:
             key = (entry.plugin.distribution, entry.component.extra)
             users.setdefault(key, []).append(entry)
     return tuple(
@@ -248,29 +267,11 @@ def _extras(registry: Registry, options: Options) -> tuple[Extra, ...]:
 
 
 def _file(component: Component, declared: Weights) -> File:
-    name, mend = declared.name, declared.mend
-    try:
-        path = declared.locate()
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        return File(component.name, name, None, "unreadable", f"{error}. {mend}")
-    if path is None or not path.is_file():
-        return File(component.name, name, None, "missing", mend)
-    try:
-        digest = weights.sha256(path)
-    except OSError as error:
-        return File(
-            component.name, name, str(path), "unreadable", f"{error.strerror or error}. {mend}"
-        )
-    if declared.sha256 is None:
-        return File(component.name, name, str(path), "unverified", "")
-    right = digest == declared.sha256
-    return File(
-        component.name,
-        name,
-        str(path),
-        "verified" if right else "damaged",
-        "" if right else mend,
-    )
+    found = weights.inspect(declared)
+    path = None if found.path is None else str(found.path)
+    mend = "" if found.usable else declared.mend
+    fetched = declared.url is not None
+    return File(component.name, declared.name, path, found.state, found.why, mend, fetched)
 
 
 def _cv2() -> tuple[str, ...]:
@@ -343,7 +344,8 @@ def _bad_files(files: tuple[File, ...]) -> Iterator[Finding]:
     for file in files:
         # Without a path its plugin failed to look for it, which is said of the component.
         if file.state in ("damaged", "unreadable") and file.path is not None:
-            yield Finding(f"{file.path}, which {file.component} needs, is {file.state}.", file.mend)
+            what = f"{file.path}, which {file.component} needs, is {file.state}: it {file.why}."
+            yield Finding(what, file.mend)
 
 
 def _missing(
@@ -360,10 +362,15 @@ def _missing(
     for mend, names in absent.items():
         yield Finding(f"{known.get(mend, 'Packages for')} {', '.join(names)}.", mend)
     lacking = {name for names in absent.values() for name in names}
-    for file in files:
-        # An extra may bring its weights along.
-        if file.state == "missing" and file.component not in lacking:
+    # An extra may bring its weights along.
+    lost = [f for f in files if f.state == "missing" and f.component not in lacking]
+    for file in lost:
+        if not file.fetched:
             yield Finding(f"{file.component} needs the weights {file.name}.", file.mend)
+    users = " ".join(dict.fromkeys(file.component for file in lost if file.fetched))
+    if users:
+        what = f"Weights that can be fetched, for {users.replace(' ', ', ')}."
+        yield Finding(what, f"fxbench weights fetch {users}")
     # What comes along is for a first look.
     datasets = [r for r in rows if r["kind"] == "dataset" and "default" not in r["traits"]]
     if not any(row["state"] == "ready" for row in datasets):

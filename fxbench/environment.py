@@ -30,6 +30,12 @@ def cache_folder() -> Path:
     return Path(folder).expanduser() if folder else platformdirs.user_cache_path("fxbench")
 
 
+def config_folder() -> Path:
+    """`FXBENCH_CONFIG`, else the user's folder for settings: what a person has accepted."""
+    folder = os.environ.get("FXBENCH_CONFIG")
+    return Path(folder).expanduser() if folder else platformdirs.user_config_path("fxbench")
+
+
 def available_cores() -> int:
     """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from fxbench import environment
+from fxbench.acceptance import accepted
 from fxbench.component import Component, Weights
 from fxbench.errors import WeightsError
 
@@ -18,20 +22,90 @@ MANIFEST = "weights.json"
 """Beside the weights that come with a package: `{"NAME": {"sha256": …, "bytes": …}}`."""
 
 
+State = Literal["verified", "accepted", "unverified", "damaged", "missing", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A weight file as it lies on disk, compared with its declaration.
+
+    Attributes:
+        state: `verified`: it has the declared sha256. `accepted`: none is declared, and a person
+            has accepted these contents. `unverified`: none is declared, and nobody has accepted
+            any. `damaged`: another size or sha256 than declared or accepted. `missing`.
+            `unreadable`: the file, or the search for it, fails.
+        path: where it lies; None where it was not found.
+        bytes: its size; None where that was not read.
+        sha256: of its contents, hexadecimal; None where that was not computed.
+        why: the end of a sentence that begins with the file, where it can't be used or where there
+            is something to be said; else empty.
+        accepted: when a person accepted these contents; empty where nobody did.
+    """
+
+    state: State
+    path: Path | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+    why: str = ""
+    accepted: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether the file may be loaded."""
+        return self.state in ("verified", "accepted", "unverified")
+
+
+def plain_name(name: str) -> str:
+    """`name`, once it is known to be that of a file and no path.
+
+    Raises:
+        WeightsError: it leads to another folder, or can't be a file's name.
+    """
+    if name in ("", ".", "..") or not name.isprintable() or set(name) & set('/\\:*?"<>|'):
+        raise WeightsError(
+            f"{name!r} is no plain file name: weights are declared by the name of the file alone, "
+            "such as 'model.onnx', without a folder."
+        )
+    return name
+
+
+def store_folder() -> Path:
+    """Where `fxbench weights fetch` puts files."""
+    return environment.cache_folder() / "weights"
+
+
 def search(name: str) -> Path | None:
-    """The file `name` in the folders of `FXBENCH_WEIGHTS` or their subfolders, if it is there."""
+    """The file `name`, if it is there: in the folders of `FXBENCH_WEIGHTS`, else in the store.
+
+    The folders of `FXBENCH_WEIGHTS` are searched in their order, each with its subfolders.
+
+    Raises:
+        WeightsError: `name` is no plain file name.
+    """
+    plain_name(name)
     for folder in os.environ.get(SEARCH_PATH, "").split(os.pathsep):
         if folder:
-            for path in sorted(Path(folder).expanduser().rglob(name)):
+            found = [
+                Path(parent) / name
+                for parent, _, files in os.walk(Path(folder).expanduser())
+                if name in files
+            ]
+            for path in sorted(found):
                 if path.is_file():
                     return path
-    return None
+    path = store_folder() / name
+    return path if path.is_file() else None
 
 
 def sha256(path: Path) -> str:
     """The hexadecimal sha256 of a file, remembered while its size and time stay the same."""
     status = path.stat()
     return _sha256(path, status.st_size, status.st_mtime_ns)
+
+
+def forget() -> None:
+    """Forget what :func:`sha256` remembers, so that contents are read again."""
+    _sha256.cache_clear()
 
 
 @lru_cache(maxsize=256)
@@ -80,65 +154,105 @@ def _beside(path: Path, *, listed: bool) -> Path | None:
     return path if listed and path.is_file() else None
 
 
+def inspect(declared: Weights) -> Inspected:
+    """Look for a weight file and compare it with its declaration. Nothing is raised or loaded."""
+    try:
+        path = declared.locate()
+        if path is None or not path.is_file():
+            return Inspected("missing", why=f"was not found{f' at {path}' if path else ''}")
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        return Inspected("unreadable", why=f"could not be looked for: {error}")
+    try:
+        size = path.stat().st_size
+        if declared.bytes is not None and size != declared.bytes:
+            fault = "cut off" if size < declared.bytes else "damaged or another one"
+            return Inspected(
+                "damaged",
+                path,
+                size,
+                why=f"has {size:,} bytes, but its declaration expects {declared.bytes:,}: the "
+                f"file is {fault}",
+            )
+        digest = sha256(path)
+    except OSError as error:
+        return Inspected("unreadable", path, why=f"can't be read: {error.strerror or error}")
+    if declared.sha256 is None:
+        return _by_acceptance(declared.name, path, size, digest)
+    if digest != declared.sha256.lower():
+        return Inspected(
+            "damaged",
+            path,
+            size,
+            digest,
+            f"has the sha256 {digest}, but its declaration expects {declared.sha256}: the file is "
+            "damaged or another one",
+        )
+    return Inspected("verified", path, size, digest)
+
+
+def _by_acceptance(name: str, path: Path, size: int, digest: str) -> Inspected:
+    """The state of a file whose right sha256 nobody declares."""
+    try:
+        known = accepted(name)
+    except WeightsError as error:
+        # Without the record nothing counts as accepted, which is the cautious answer.
+        return Inspected("unverified", path, size, digest, f"may have been accepted, but {error}")
+    for acceptance in known:
+        if acceptance.sha256 == digest:
+            return Inspected("accepted", path, size, digest, accepted=acceptance.when)
+    if not known:
+        return Inspected("unverified", path, size, digest)
+    last = known[-1]
+    return Inspected(
+        "damaged",
+        path,
+        size,
+        digest,
+        f"has the sha256 {digest}, but what was accepted on {last.when[:10]} had {last.sha256}: "
+        f"the file has changed. If the new one is right, {accept_command(name)}",
+    )
+
+
+def accept_command(name: str) -> str:
+    """The command with which a person accepts a file as it is."""
+    return f"fxbench weights verify {shlex.quote(name)} --accept"
+
+
 def verified(component: str, weights: Weights) -> Path:
     """The path of a component's weight file, once its contents are known to be the declared ones.
 
     Raises:
-        WeightsError: the file is missing, or is not the one that was declared.
+        WeightsError: the file is missing, or is not the one that was declared or accepted.
     """
-    path = weights.locate()
-    if path is None or not path.is_file():
-        raise WeightsError(
-            f"The weights of {component} were not found{f' at {path}' if path else ''}: the file "
-            f"{weights.name} is expected. {weights.mend}"
-        )
-    found = sha256(path)
-    if weights.sha256 is not None and found != weights.sha256:
-        raise WeightsError(
-            f"The weights of {component}, {path}, have the sha256 {found}, but {weights.sha256} "
-            f"was expected. {weights.mend}"
-        )
-    return path
+    found = inspect(weights)
+    if found.path is None or not found.usable:
+        raise WeightsError(_refusal(component, weights, found))
+    return found.path
 
 
-def _located(component: Component, weights: Weights) -> Path | None:
-    try:
-        return weights.locate()
-    except Exception as error:
-        raise WeightsError(
-            f"Looking for the weights {weights.name} of {component.name} failed: {error}"
-        ) from error
+def _refusal(component: str, weights: Weights, found: Inspected) -> str:
+    if found.state == "missing":
+        return f"{component} needs its weights: {weights.name} {found.why}. {weights.mend}"
+    return (
+        f"{component} doesn't load its weights: {found.path or weights.name} {found.why}. "
+        f"{weights.mend}"
+    )
 
 
 def check(component: Component) -> dict[str, dict[str, str]]:
     """The sha256 of each weight file of a component, and whether that is the declared one.
 
     Returns:
-        For each file name `{"sha256": …, "state": "verified" | "unverified"}`; unverified where
-        the component doesn't know the right one.
+        For each file name `{"sha256": …, "state": "verified" | "accepted" | "unverified"}`; the
+        last two where the component doesn't know the right one: see :class:`Inspected`.
 
     Raises:
-        WeightsError: a file is missing or is not the one that was declared.
+        WeightsError: a file is missing, or is not the one that was declared or accepted.
     """
-    record = {}
+    record: dict[str, dict[str, str]] = {}
     for weights in component.weights:
-        path = _located(component, weights)
-        if path is None or not path.is_file():
-            raise WeightsError(
-                f"{component.name} needs the weights {weights.name}, which are not there: "
-                f"{weights.mend}"
-            )
-        try:
-            digest = sha256(path)
-        except OSError as error:
-            raise WeightsError(
-                f"{path}, which {component.name} needs, can't be read: {error.strerror or error}."
-            ) from error
-        if weights.sha256 is not None and digest != weights.sha256:
-            raise WeightsError(
-                f"{path} has the sha256 {digest}, but {component.name} expects {weights.sha256}: "
-                f"the file is damaged or another one. {weights.mend}"
-            )
-        state = "unverified" if weights.sha256 is None else "verified"
-        record[weights.name] = {"sha256": digest, "state": state}
+        found = inspect(weights)
+        if found.sha256 is None or not found.usable:
+            raise WeightsError(_refusal(component.name, weights, found))
+        record[weights.name] = {"sha256": found.sha256, "state": found.state}
     return record

@@ -24,6 +24,7 @@ _COMMANDS = {
     "predictions": ("predictions", "Export what a classifier of a run answered, as a csv."),
     "check": ("check", "Try whether components conform, and show what does not."),
     "audit": ("audit", "Look for mistakes: label order, input, calibration, leakage and more."),
+    "weights": ("weights", "List weight files, fetch them, and see whether they are right."),
     "train": ("train", "Train the network of a classifier."),
     "data": ("data", "Make the files of a dataset from another dataset."),
     "new": ("new", "Write a plugin to begin with."),

@@ -15,7 +15,7 @@ from fxbench.cli.options import results_option
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fxbench.doctor import Diagnosis, Finding, Storage
+    from fxbench.doctor import Diagnosis, File, Finding, Storage
 
 
 @click.command("doctor")
@@ -84,29 +84,47 @@ def _facts(diagnosis: Diagnosis) -> Iterable[tuple[str, str]]:
     yield "cache", _place(diagnosis.cache)
     yield "results", _place(diagnosis.results)
     yield "OpenCV", ", ".join(diagnosis.cv2) or "from no distribution that pip knows"
-    ready: dict[str, list[str]] = {}
+    kinds: dict[str, dict[str, list[str]]] = {}
     for row in diagnosis.components:
         if row["kind"] != "plugin":
-            lack = row["mend"] if row["state"] == "needs option" else row["state"]
-            names = ready.setdefault(row["kind"], [])
-            names.append(row["name"] + ("" if row["state"] == "ready" else f" ({lack})"))
-    for kind, names in ready.items():
-        yield f"{kind}s", ", ".join(names)
-    yield (
-        "extras",
-        "; ".join(
-            f"{extra.extra} {'installed' if extra.installed else 'missing'}"
-            f" ({', '.join(extra.components)})"
-            for extra in diagnosis.extras
-        ),
-    )
-    yield "weights", "; ".join(f"{file.name} {file.state}" for file in diagnosis.weights)
+            name, state = row["name"], row["state"]
+            if state == "needs option":
+                name = f"{name} ({row['mend']})"
+            kinds.setdefault(row["kind"], {}).setdefault(state, []).append(name)
+    for kind, states in kinds.items():
+        yield f"{kind}s", _by_state(states, quiet=("ready", "needs option"))
+    extras: dict[str, list[str]] = {}
+    for extra in diagnosis.extras:
+        extras.setdefault("installed" if extra.installed else "missing", []).append(extra.extra)
+    yield "extras", _by_state(extras)
+    yield "weights", _weights(diagnosis.weights)
     variables = [f"{name}={value}" for name, value in diagnosis.variables.items() if value]
     variables += [f"{name} set" for name in diagnosis.option_variables]
     unset = [name for name, value in diagnosis.variables.items() if not value]
     if unset:
         variables.append(f"{', '.join(unset)} not set")
     yield "variables", "; ".join(variables)
+
+
+def _by_state(states: dict[str, list[str]], quiet: tuple[str, ...] = ()) -> str:
+    """Names, each group of them under its state; those of quiet states first, and without it."""
+    first = [name for state in quiet for name in states.get(state, ())]
+    groups = [f"{s}: {', '.join(names)}" for s, names in states.items() if s not in quiet]
+    return "; ".join([", ".join(first)] * bool(first) + groups)
+
+
+def _weights(files: Iterable[File]) -> str:
+    """How many files are in each state, and the names of those that a person may look at."""
+    states: dict[str, list[str]] = {}
+    for file in files:
+        names = states.setdefault(file.state, [])
+        if file.name not in names:
+            names.append(file.name)
+    quiet = ("verified", "accepted", "missing")
+    return "; ".join(
+        f"{len(names)} {state}" + ("" if state in quiet else f" ({', '.join(names)})")
+        for state, names in states.items()
+    )
 
 
 def _findings(console: Console, title: str, colour: str, findings: Iterable[Finding]) -> None:

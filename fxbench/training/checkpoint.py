@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fxbench.errors import DataError, UsageError
+from fxbench.errors import DataError, StoreError, UsageError
 from fxbench.files import write_atomic
 
 _SCHEMA = 1
@@ -65,7 +65,13 @@ def save(path: Path, checkpoint: Checkpoint, identity: dict[str, Any]) -> None:
     }
     buffer = io.BytesIO()
     np.savez(buffer, head=np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays)
-    write_atomic(path, buffer.getvalue())
+    try:
+        write_atomic(path, buffer.getvalue())
+    except StoreError as error:
+        raise StoreError(
+            f"The checkpoint {path} could not be written ({error.__cause__}): make room, and give "
+            "the same command with --resume. It goes on behind the last epoch that was kept."
+        ) from error
 
 
 def load(path: Path, identity: dict[str, Any]) -> Checkpoint:
