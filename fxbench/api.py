@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from fxbench import exports, inventory, prediction_csv, recorded, runner, store
 from fxbench.chunks import Chunks, default_folder
+from fxbench.costs import costs
 from fxbench.errors import UsageError
 from fxbench.leaderboard import leaderboard_rows
 from fxbench.options import plain
 from fxbench.progress import Observer, Silent
 from fxbench.registry import Registry, discover
 from fxbench.selection import Selection
-from fxbench.tables import flat, landmark_table
+from fxbench.tables import flat
+from fxbench.tables_faces import detection_table, landmark_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,12 +52,14 @@ class Run:
         """The cells, one flat row each: axes, metrics, rank, latency, status.
 
         The rows and names of `fxbench leaderboard --format csv`, and below them the cells of
-        landmarkers with their errors. Fractions from 0 to 1; NaN or None where there is no value.
+        landmarkers and of detectors with their errors. Fractions from 0 to 1; NaN or None where
+        there is no value.
         """
         import pandas as pd
 
         cells = self._stored.cells
-        scored = {row["id"]: row for row in landmark_table(cells).rows}
+        tables = (landmark_table(cells), detection_table(cells))
+        scored = {row["id"]: row for table in tables for row in table.rows}
         others = [cell for cell in cells if not cell["axes"].get("classifier")]
         located = [scored.get(cell["id"], flat(cell)) for cell in others]
         return pd.DataFrame([*leaderboard_rows(cells), *located])
@@ -73,6 +77,8 @@ class Run:
         dataset: str | None = None,
         attack: str | None = None,
         epsilon: float | None = None,
+        align: str | None = None,
+        landmarker: str | None = None,
     ) -> pd.DataFrame:
         """What a classifier answered, by image; the axes say in which cell where there are several.
 
@@ -86,6 +92,7 @@ class Run:
         import pandas as pd
 
         axes = {"detector": detector, "dataset": dataset, "attack": attack, "epsilon": epsilon}
+        axes |= {"align": align, "landmarker": landmarker}
         cell = exports.find_cell(self._stored.cells, classifier=classifier, **axes)
         table = exports.predictions(self._stored, cell, Chunks(default_folder()))
         frame = pd.DataFrame(table.outputs, columns=pd.Index(prediction_csv.header(table)[1:]))
@@ -103,6 +110,7 @@ def run(
     landmarkers: Names = None,
     attacks: Names = None,
     epsilons: Iterable[float] = (0.0, 2 / 255, 8 / 255),
+    align: Names = "none",
     limit: int | None = None,
     options: Mapping[str, Any] | None = None,
     results: StrPath = "results",
@@ -123,6 +131,8 @@ def run(
         landmarkers: see `detectors`; they run where a dataset has true landmarks.
         attacks: None for `none` and the default ones.
         epsilons: the attacks' budgets, of the pixels' range [0, 1].
+        align: how faces are aligned before they are classified: some of `none`, `eyes` and
+            `similarity`.
         limit: at most so many images of each dataset, evenly spaced.
         options: of components, such as `{"ferplus.path": "~/data/ferplus"}`.
         results: the folder that run folders are made in.
@@ -149,6 +159,7 @@ def run(
         classifiers=_names(classifiers),
         attacks=_names(attacks),
         epsilons=tuple(epsilons),
+        aligns=_names(align) or ("none",),
         limit=limit,
     )
     prepared = runner.prepare(selection, _settings(options), registry)
@@ -252,7 +263,7 @@ def components(kind: str | None = None) -> pd.DataFrame:
 def _execute(
     prepared: runner.Prepared, how: runner.Settings, max_cost: float | None, observer: Observer
 ) -> Run:
-    calls, price = prepared.plan.costs()
+    calls, price = costs(prepared.plan)
     if calls and (max_cost is None or price > max_cost):
         raise UsageError(
             f"This plan sends {calls} images to cloud services and costs about {price:.2f} USD: "

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from fxbench.component import Component
 from fxbench.options import Options
 from fxbench.registry import Entry
 
@@ -15,7 +16,8 @@ class Availability:
     """A state and, unless it is `ready`, why and what mends it.
 
     Attributes:
-        state: `ready`, `missing extra`, `missing weights`, `needs option` or `broken`.
+        state: `ready`, `missing extra`, `missing weights`, `needs option`, `needs credentials` or
+            `broken`.
         detail: one sentence; empty when ready.
         mend: a command, or an option to give; empty when ready.
     """
@@ -47,6 +49,11 @@ def availability(entry: Entry, options: Options) -> Availability:
             return Availability("broken", f"Looking for {weights.name} failed: {error}")
         if path is None:
             return Availability("missing weights", f"It needs {weights.name}.", weights.mend)
+    lack, broken = _credentials(component)
+    if broken:
+        return Availability("broken", f"Looking for credentials failed: {broken}")
+    if lack:
+        return Availability("needs credentials", "No credentials were found.", lack)
     unset = options.missing(component)
     if unset:
         names = ", ".join(option.name for option in unset)
@@ -54,9 +61,19 @@ def availability(entry: Entry, options: Options) -> Availability:
         return Availability(
             "needs option",
             f"It needs the option {names}.",
-            f"--set {component.name}.{example.name}={example.type.upper()}",
+            f"--set {component.owner}.{example.name}={example.type.upper()}",
         )
     return READY
+
+
+def _credentials(component: Component) -> tuple[str | None, str | None]:
+    """What to do where credentials lack, and why that couldn't be found out."""
+    if component.credentials is None:
+        return None, None
+    try:
+        return component.credentials(), None
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        return None, str(error) or type(error).__name__
 
 
 def _importable(module: str) -> bool:

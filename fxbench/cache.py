@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fxbench.chunks import Chunks
+from fxbench.cloud.answers import AnswerStore
 from fxbench.errors import FxbenchError, StoreError
 from fxbench.store import load, runs
 
@@ -75,6 +76,21 @@ def free(chunks: Chunks, keep: Iterable[str] = ()) -> Usage:
             "hand, or point FXBENCH_CACHE to another folder."
         ) from error
     return Usage(count, size)
+
+
+def free_answers(store: AnswerStore) -> Usage:
+    """Delete what cloud services answered; asking them again costs money.
+
+    Raises:
+        StoreError: the folder can't be written.
+    """
+    try:
+        return Usage(*store.free())
+    except OSError as error:
+        raise StoreError(
+            f"The kept answers in {store.folder} can't be freed: {error.strerror or error}. Delete "
+            "that folder by hand, or point FXBENCH_CACHE to another."
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,12 +57,13 @@ class Chunks:
         return self.folder / key[:2] / f"{key}.parquet"
 
     def has(self, key: str) -> bool:
-        """Whether the chunk is there and its footer is whole."""
+        """Whether the chunk is there and its footer is whole, and no image lacks an answer."""
         path = self.path(key)
         if not path.is_file():
             return False
         try:
-            return bool(_meta(pq.read_schema(path))["key"] == key)
+            meta = _meta(pq.read_schema(path))
+            return bool(meta["key"] == key and not meta["meta"].get("unanswered"))
         except (pa.ArrowException, OSError, KeyError, ValueError):
             return False
 

@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fxbench.adversary import check_variant, perturbed, seeds_of, targets_of
+from fxbench.cells import Cell
 from fxbench.chunks import Chunk
 from fxbench.errors import PluginError
-from fxbench.faces import choose, crops, match
-from fxbench.labels import EMOTIONS
-from fxbench.plan import Cell
-from fxbench.schemes import shared_points
+from fxbench.facework import BatchFaces
 from fxbench.selection import Source
-from fxbench.types import (
-    Answers,
-    Batch,
-    Boxes,
-    FaceSpec,
-    Float32,
-    Int64,
-    Points,
-    Truth,
-    UInt8,
-    check_array,
-)
+from fxbench.types import Answers, Batch, Boxes, Int64
+from fxbench.views import failures_of
 
 if TYPE_CHECKING:
     from fxbench.pipeline import Pipeline
-
-Condition = tuple[str | None, str | None, float | None, str | None]
-"""Attack, norm, epsilon and surrogate."""
 
 _MOST_FACES = np.iinfo(np.int16).max
 
@@ -53,28 +38,40 @@ class Work:
 
 
 @dataclass(slots=True)
-class _Columns:
+class Columns:
     """The parts of a chunk that grow batch by batch.
 
     Attributes:
         images: how many images they cover. A chunk is kept only when that is all of them.
         meta: what else is known.
+        unanswered: row, name and reason of each image that got no answer from a service.
     """
 
     parts: dict[str, list[Any]] = field(default_factory=dict)
     seconds: float = 0.0
     images: int = 0
     meta: dict[str, Any] = field(default_factory=dict)
+    unanswered: dict[int, list[Any]] = field(default_factory=dict)
 
     def add(self, images: int, seconds: float, **columns: Any) -> None:
+        """Add what was computed of so many images."""
         self.images += images
         self.seconds += seconds
         for name, column in columns.items():
             self.parts.setdefault(name, []).append(column)
 
     def chunk(self, meta: dict[str, Any]) -> Chunk:
+        """What there is, to be kept."""
         columns = {name: np.concatenate(parts) for name, parts in self.parts.items()}
-        return Chunk(columns or _EMPTY, meta | self.meta | {"seconds": self.seconds})
+        silent = [self.unanswered[row] for row in sorted(self.unanswered)]
+        known = {"seconds": self.seconds} | ({"unanswered": silent} if silent else {})
+        return Chunk(columns or _EMPTY, meta | self.meta | known)
+
+    def note_failures(self, batch: Batch, failures: Iterable[tuple[int, str]]) -> None:
+        """Note the images of a batch, by their index, that got no answer."""
+        for index, reason in failures:
+            row = int(batch.rows[index])
+            self.unanswered[row] = [row, batch.frames.ids[index], reason]
 
 
 _EMPTY = {"row": np.zeros(0, np.int32)}
@@ -88,8 +85,8 @@ class ChunkState:
         self.pipeline = pipeline
         self.source = source
         self._work = work
-        self._boxes = {detector: _Columns() for detector in work.boxes}
-        self._results = {key: _Columns() for key in work.results}
+        self._boxes = {detector: Columns() for detector in work.boxes}
+        self._results = {key: Columns() for key in work.results}
         self._known: dict[str, Chunk] = {}
         self._unreadable: list[list[Any]] = []
         self._rows: list[int] = []
@@ -103,8 +100,9 @@ class ChunkState:
         self._unreadable += [[f.row, f.id, f.reason] for f in batch.failures]
         if len(batch.rows):
             live = [cell.detector for _, cell in self.lacking()]
-            for detector in dict.fromkeys([*self._work.boxes, *live]):
-                told += self._behind(detector, batch)
+            with self.pipeline.sharing():
+                for detector in dict.fromkeys([*self._work.boxes, *live]):
+                    told += self._behind(detector, batch)
         images = len(batch.rows) + len(batch.failures)
         # What failed is done with as well.
         self.pipeline.tell(images * self._work.stages - told, "")
@@ -146,6 +144,9 @@ class ChunkState:
         for key, cell in self._work.results.items():
             columns = self._results[key]
             if cell not in self.pipeline.errors and columns.images == images:
+                # What is behind a service is as incomplete as its own answers.
+                if cell.detector in self._boxes:
+                    columns.unanswered |= self._boxes[cell.detector].unanswered
                 self.pipeline.write(key, columns.chunk({"labels": []} | meta))
 
     def _check_readable(self) -> None:
@@ -168,7 +169,7 @@ class ChunkState:
         ]
         return sorted(stages, key=lambda stage: stage[1].attack is not None)
 
-    def columns(self, key: str) -> _Columns:
+    def columns(self, key: str) -> Columns:
         """What has been computed of a stage."""
         return self._results[key]
 
@@ -200,6 +201,7 @@ class ChunkState:
             score=boxes.score,
             track=boxes.track,
         )
+        self._boxes[detector].note_failures(batch, failures_of(component))
         self.pipeline.tell(len(batch.rows), f"detect {detector}")
         return boxes
 
@@ -219,181 +221,3 @@ class ChunkState:
             columns["score"][inside],
             columns["track"][inside],
         )
-
-
-class BatchFaces:
-    """The faces that one detector found in a batch, cropped once for each FaceSpec.
-
-    Attributes:
-        rows: int64 (M,), the row of the split that each scored face is in.
-        face: int64 (M,), which of the image's boxes it is.
-    """
-
-    def __init__(self, state: ChunkState, batch: Batch, boxes: Boxes) -> None:
-        index = choose(boxes, len(batch.rows), one_box_each(batch.truth, len(batch.rows)))
-        frame = np.flatnonzero(index >= 0)
-        chosen = index[frame]
-        self.rows = batch.rows[frame]
-        self.face = chosen - np.searchsorted(boxes.frame, frame)
-        self._state = state
-        self._batch = batch
-        self._boxes = boxes
-        self._where = (frame, boxes.xyxy[chosen])
-        self._crops: dict[FaceSpec, UInt8] = {}
-        self._adversarial: dict[Condition, UInt8] = {}
-
-    def compute(self, key: str, cell: Cell) -> None:
-        """Compute one stage and add it to its columns; an error fails its cells and no others."""
-        state = self._state
-        kind = "landmarker" if cell.landmarker is not None else "classifier"
-        name = str(getattr(cell, kind))
-        try:
-            component = state.pipeline.load(kind, name)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
-            state.pipeline.fail(state.source, error, **{kind: name})
-            return
-        axes: dict[str, Any] = {"detector": cell.detector, kind: name}
-        if cell.attack is not None:
-            # Without its clean answers a classifier under attack means nothing, so a clean cell
-            # takes all of its attacked ones with it; an attacked one falls alone.
-            axes |= {axis: getattr(cell, axis) for axis in ("attack", "norm", "epsilon")}
-        try:
-            if cell.landmarker is not None:
-                self._locate(key, cell, component)
-            else:
-                self._predict(key, cell, component)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
-            state.pipeline.fail(state.source, error, **axes)
-            return
-        what = f"{cell.attack} on {name}" if cell.attack else name
-        state.pipeline.tell(len(self._batch.rows), f"{what} behind {cell.detector}")
-
-    def _predict(self, key: str, cell: Cell, classifier: Any) -> None:
-        begin = time.perf_counter()
-        faces = self._faces(classifier.face)
-        if cell.attack is not None:
-            faces = self._attacked(cell, classifier, faces)
-        outputs = probabilities(str(cell.classifier), classifier, faces)
-        columns = self._state.columns(key)
-        columns.meta["labels"] = list(classifier.labels)
-        columns.add(
-            len(self._batch.rows),
-            time.perf_counter() - begin,
-            row=self.rows.astype(np.int32),
-            face=self.face.astype(np.int16),
-            outputs=outputs.astype(np.float16),
-        )
-
-    def _faces(self, spec: FaceSpec) -> UInt8:
-        if spec not in self._crops:
-            faces = crops(self._batch.frames.images, self._where, spec)
-            faces.flags.writeable = False
-            self._crops[spec] = faces
-        return self._crops[spec]
-
-    def _attacked(self, cell: Cell, target: Any, faces: UInt8) -> UInt8:
-        """The adversarial faces of a cell, computed once for all targets of its surrogate."""
-        condition = (cell.attack, cell.norm, cell.epsilon, cell.surrogate)
-        surrogate = self._state.pipeline.load("classifier", str(cell.surrogate))
-        check_variant(target, surrogate)
-        if condition not in self._adversarial:
-            attack = self._state.pipeline.load("attack", str(cell.attack))
-            columns = columns_of(surrogate.labels)
-            labels = self._state.labels_of(self.rows)
-            targets, attacked = targets_of(labels, columns, len(surrogate.labels))
-            adversarial = perturbed(
-                attack,
-                surrogate,
-                faces,
-                targets,
-                attacked,
-                epsilon=float(cell.epsilon or 0.0),
-                seeds=seeds_of(self.rows),
-            )
-            adversarial.flags.writeable = False
-            self._adversarial[condition] = adversarial
-        return self._adversarial[condition]
-
-    def _locate(self, key: str, cell: Cell, landmarker: Any) -> None:
-        """Locate the points of each true face, in the box that was found of it."""
-        truth = self._batch.truth
-        if truth is None or truth.points is None or truth.xyxy is None:
-            raise PluginError(f"{self._state.source.entry.name} gave no true landmarks and boxes.")
-        begin = time.perf_counter()
-        box = match(self._boxes, truth.frame, truth.xyxy)
-        index = box[box >= 0]
-        # Boxes are given in their own order, as a landmarker may expect it of a detector.
-        order = np.argsort(index, kind="stable")
-        points = located(
-            str(cell.landmarker),
-            landmarker,
-            self._batch.frames.images,
-            Boxes(*(getattr(self._boxes, n)[index[order]] for n in Boxes.__dataclass_fields__)),
-        )
-        xy = np.full((len(box), *points.xy.shape[1:]), np.nan, np.float32)
-        xy[np.flatnonzero(box >= 0)[order]] = points.xy
-        columns = self._state.columns(key)
-        schemes = {"scheme": points.scheme, "truth_scheme": truth.points.scheme}
-        # A plugin may add a scheme when it is loaded, which it isn't when this is read again.
-        shared = shared_points(points.scheme, truth.points.scheme, points.xy.shape[1])
-        columns.meta |= schemes | {"shared": shared}
-        first = np.searchsorted(truth.frame, truth.frame)
-        columns.add(
-            len(self._batch.rows),
-            time.perf_counter() - begin,
-            row=self._batch.rows[truth.frame].astype(np.int32),
-            face=(np.arange(len(box)) - first).astype(np.int16),
-            found=box >= 0,
-            points=xy.reshape(len(box), xy.shape[1] * 2),
-            truth=truth.points.xy.reshape(len(box), truth.points.xy.shape[1] * 2),
-        )
-
-
-def one_box_each(truth: Truth | None, count: int) -> Float32 | None:
-    """The true box of each of `count` images, float32 (count, 4): its first face's, else NaN."""
-    if truth is None or truth.xyxy is None:
-        return None
-    boxes = np.full((count, 4), np.nan, np.float32)
-    boxes[truth.frame[::-1]] = truth.xyxy[::-1]
-    return boxes
-
-
-def columns_of(labels: tuple[str | None, ...]) -> Int64:
-    """For each of the eight emotions the first output that means it, or -1; int64 (8,)."""
-    return np.array([labels.index(e) if e in labels else -1 for e in EMOTIONS], np.int64)
-
-
-def probabilities(name: str, classifier: Any, faces: UInt8) -> Float32:
-    """A classifier's answer, checked.
-
-    Raises:
-        PluginError: it is no float32 (M, K) of finite numbers whose rows sum to 1.
-    """
-    if not len(faces):
-        return np.zeros((0, len(classifier.labels)), np.float32)
-    outputs: Any = classifier.predict(faces)
-    check_array(f"What {name} predicts", outputs, np.float32, (len(faces), len(classifier.labels)))
-    if not (
-        np.isfinite(outputs).all()
-        and outputs.min() >= 0
-        and np.abs(outputs.sum(axis=1, dtype=np.float64) - 1).max() < 1e-3
-    ):
-        raise PluginError(f"What {name} predicts must be probabilities: each row sums to 1.")
-    checked: Float32 = outputs
-    return checked
-
-
-def located(name: str, landmarker: Any, images: tuple[UInt8, ...], boxes: Boxes) -> Points:
-    """A landmarker's answer, checked.
-
-    Raises:
-        PluginError: it is no Points with a row for each box.
-    """
-    points: Any = landmarker.locate(images, boxes)
-    if not isinstance(points, Points):
-        raise PluginError(f"{name} must return Points, not {type(points).__name__}.")
-    if len(points.xy) != len(boxes):
-        raise PluginError(
-            f"{name} returned {len(points.xy)} rows of points for {len(boxes)} boxes."
-        )
-    return points

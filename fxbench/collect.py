@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from fxbench.chunks import Chunks
-from fxbench.chunkwork import columns_of
+from fxbench.cells import Cell, PlannedCell, belongs, components
+from fxbench.chunks import Chunk, Chunks
 from fxbench.errors import DataError
+from fxbench.facework import columns_of
 from fxbench.labels import EMOTIONS
-from fxbench.plan import Cell, Plan, PlannedCell, belongs, components
+from fxbench.plan import Plan
 from fxbench.scoring import Predictions, correct_end_to_end, rank, score, score_attack
+from fxbench.scoring_detection import Detected, score_detections
 from fxbench.scoring_landmarks import Located, score_landmarks
 from fxbench.selection import Reason, Source
-from fxbench.stages import boxes_key, outputs_key, points_key, result_key
-from fxbench.types import Answers, Bool
+from fxbench.stages import boxes_key, result_key
+from fxbench.types import Answers, Bool, Int64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,18 +57,24 @@ class Collector:
             tuple(unreadable[row] for row in sorted(unreadable)),
         )
 
-    def predictions(self, source: Source, readable: Readable, cell: Cell) -> Predictions:
-        """What a cell answered for the readable images, in their order."""
-        rows = readable.answers.rows
-        parts = [
-            self._chunks.get(outputs_key(self._plan, source, answers, cell))
-            for answers in source.chunks()
-        ]
+    def unanswered(self, source: Source, cell: Cell) -> list[dict[str, Any]]:
+        """The images of a cell that got no answer from a service."""
+        silent = {
+            row: {"row": row, "id": name, "reason": reason}
+            for part in self._results(source, cell)
+            for row, name, reason in part.meta.get("unanswered", ())
+        }
+        return [silent[row] for row in sorted(silent)]
+
+    def predictions(self, source: Source, rows: Int64, cell: Cell) -> tuple[Predictions, int]:
+        """What a cell answered for the images `rows`, in their order, and how many are aligned."""
+        parts = self._results(source, cell)
         labels: tuple[str | None, ...] = next(
             (tuple(p.meta["labels"]) for p in parts if p.meta["labels"]), (None,)
         )
         found = np.zeros(len(rows), np.bool_)
         outputs = np.zeros((len(rows), len(labels)), np.float16)
+        aligned = 0
         for part in parts:
             if "outputs" in part.columns and len(part.columns["row"]):
                 row = part.columns["row"].astype(np.int64)
@@ -75,19 +83,18 @@ class Collector:
                 index = np.searchsorted(rows, row[known])
                 found[index] = True
                 outputs[index] = part.columns["outputs"][known]
-        return Predictions(found, outputs, labels)
+                if "aligned" in part.columns:
+                    aligned += int(part.columns["aligned"][known].sum())
+        return Predictions(found, outputs, labels), aligned
 
-    def located(self, source: Source, cell: Cell) -> Located:
-        """What a landmarker answered for the true faces of all readable images."""
-        parts = [
-            self._chunks.get(points_key(self._plan, source, answers, cell))
-            for answers in source.chunks()
-        ]
-        filled = [part for part in parts if "points" in part.columns]
+    def located(self, source: Source, rows: Int64, cell: Cell) -> Located:
+        """What a landmarker answered for the true faces of the images `rows`."""
+        filled = [p for p in self._results(source, cell) if "points" in p.columns]
         if not filled:
             raise DataError(f"No image of {source.name} with true landmarks could be read.")
+        counts = np.isin(np.concatenate([part.columns["row"] for part in filled]), rows)
         columns = {
-            name: np.concatenate([part.columns[name] for part in filled])
+            name: np.concatenate([part.columns[name] for part in filled])[counts]
             for name in ("found", "points", "truth")
         }
         faces, meta = len(columns["found"]), filled[0].meta
@@ -96,6 +103,32 @@ class Collector:
             for name in ("points", "truth")
         )
         return Located(columns["found"], points, truth, meta["truth_scheme"], meta["shared"])
+
+    def detected(self, source: Source, rows: Int64, cell: Cell) -> Detected:
+        """What a detector found in the images `rows`, and what is there."""
+        filled = [p for p in self._results(source, cell) if "true" in p.columns]
+        if not filled:
+            raise DataError(f"No image of {source.name} with true boxes could be read.")
+        row, true, xyxy, score = (
+            np.concatenate([part.columns[name] for part in filled])
+            for name in ("row", "true", "xyxy", "score")
+        )
+        row = row.astype(np.int64)
+        there, found = (np.flatnonzero(np.isin(row, rows) & is_) for is_ in (true, ~true))
+        return Detected(
+            rows,
+            row[there],
+            np.ascontiguousarray(xyxy[there]),
+            row[found],
+            np.ascontiguousarray(xyxy[found]),
+            score[found],
+        )
+
+    def _results(self, source: Source, cell: Cell) -> list[Chunk]:
+        return [
+            self._chunks.get(result_key(self._plan, source, answers, cell))
+            for answers in source.chunks()
+        ]
 
     def keys(self, source: Source, cell: Cell) -> list[str]:
         """The keys of all chunks that a cell was made from: boxes, then outputs or points."""
@@ -122,24 +155,36 @@ def records(
     """The record of every cell of a source, with ranks, without latency."""
     planned = [p for p in plan.cells if belongs(p.cell, source)]
     scored = [p.cell for p in planned if p.status == "planned" and p.cell not in errors]
-    answered = {
-        cell: collector.predictions(source, readable, cell)
-        for cell in scored
-        if cell.classifier is not None
-    }
+    silent = {cell: collector.unanswered(source, cell) for cell in scored}
+    answers = {cell: _answered(readable.answers, silent[cell]) for cell in scored}
+    answered: dict[Cell, Predictions] = {}
+    aligned: dict[Cell, int] = {}
+    for cell in scored:
+        if cell.kind == "classifier":
+            answered[cell], aligned[cell] = collector.predictions(source, answers[cell].rows, cell)
     shared = shared_labels(answered)
     results = {
-        cell: _scored(readable.answers, cell, predictions, answered, shared)
+        cell: _scored(answers[cell], cell, predictions, answered, shared)
         for cell, predictions in answered.items()
     }
     for cell in scored:
-        if cell.landmarker is not None:
-            located = collector.located(source, cell)
-            results[cell] = score_landmarks(located, len(readable.answers.rows))
+        rows = answers[cell].rows
+        if cell.kind == "landmarker":
+            results[cell] = score_landmarks(collector.located(source, rows, cell), len(rows))
+        elif cell.kind == "detector":
+            traits = plan.registry.get("detector", cell.detector).component.traits
+            detected = collector.detected(source, rows, cell)
+            results[cell] = score_detections(detected, scored="unscored" not in traits)
     for cell, result in results.items():
         result["chunks"] = collector.keys(source, cell)
         result["images"]["unreadable"] = len(readable.unreadable)
-    for family in _families(plan, answered).values():
+        result["unanswered"] = silent[cell]
+        if cell.align is not None:
+            result["images"]["aligned"] = aligned[cell]
+    # What a service didn't answer is no mistake of any model: such a cell has scores of the other
+    # images, which can't be compared with those of all.
+    whole = {cell: predictions for cell, predictions in answered.items() if not silent[cell]}
+    for family in _families(plan, whole).values():
         ranked = rank(
             [(cell.id, correct_end_to_end(readable.answers, answered[cell])) for cell in family]
         )
@@ -151,6 +196,14 @@ def records(
     ]
 
 
+def _answered(answers: Answers, silent: list[dict[str, Any]]) -> Answers:
+    """The answers without those about images that a service was silent about."""
+    if not silent:
+        return answers
+    rows = [entry["row"] for entry in silent]
+    return answers.take(np.flatnonzero(~np.isin(answers.rows, rows)))
+
+
 def _scored(
     answers: Answers,
     cell: Cell,
@@ -160,7 +213,7 @@ def _scored(
 ) -> dict[str, Any]:
     if cell.attack is None:
         return score(answers, predictions, shared)
-    clean = answered[Cell(cell.dataset, cell.split, cell.protocol, cell.detector, cell.classifier)]
+    clean = answered[replace(cell, attack=None, norm=None, epsilon=None, surrogate=None)]
     return score_attack(answers, clean, predictions, attacked(answers, clean), shared)
 
 
@@ -206,7 +259,7 @@ def _record(plan: Plan, planned: PlannedCell, errors: Mapping[Cell, str]) -> dic
         status = "ok"
     used = components(cell)
     states = {file["state"] for key in used for file in plan.weights.get(key, {}).values()}
-    weights = "unverified" if "unverified" in states else "verified" if states else None
+    weights = next((s for s in ("unverified", "accepted", "verified") if s in states), None)
     floor = all(
         "floor" in plan.registry.get(kind, name).component.traits
         for kind, name in used
@@ -223,9 +276,11 @@ def _record(plan: Plan, planned: PlannedCell, errors: Mapping[Cell, str]) -> dic
         "weights": weights,
         "floor": floor,
         "variant_of": _variant_of(plan, cell),
-        "home_advantage": cell.landmarker in _at_home(plan, cell.dataset),
+        "home_advantage": cell.kind == "landmarker"
+        and cell.landmarker in _at_home(plan, cell.dataset),
         "rank": None,
         "paired": [],
         "latency": None,
         "chunks": [],
+        "unanswered": [],
     }

@@ -15,12 +15,13 @@ OptionType = Literal["int", "float", "str", "bool", "path"]
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _OPTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
-TRAITS = frozenset({"default", "floor", "gradient", "fixed", "minimum", "recorded"})
+TRAITS = frozenset({"default", "floor", "gradient", "fixed", "minimum", "recorded", "unscored"})
 """`default`: taken where a person names none of its kind; `floor`: the least that a component of
 this kind can do, it stands in every table;
 `gradient`: a classifier that answers gradients; `fixed`: an attack that takes an epsilon;
 `minimum`: an attack that finds the smallest perturbation; `recorded`: a classifier whose answers
-come from a file, so that there is nothing to time."""
+come from a file, so that there is nothing to time; `unscored`: a detector whose boxes carry no
+score, so that they have no order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Weights:
         mend: a command, or what to do, for a person who lacks the file.
         source: where the file comes from.
         licence: of the weights.
+        url: where `fxbench weights fetch` downloads the file; None where it can't be.
+        bytes: its size; None where it is not known.
     """
 
     name: str
@@ -73,6 +76,8 @@ class Weights:
     mend: str
     source: str = ""
     licence: str = ""
+    url: str | None = None
+    bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,12 @@ class Component:
         licence: of the component's code or model, where it restricts use.
         variant_of: for a classifier without gradients: the one that is the same network in another
             runtime and gives them. It takes the same faces and has the same labels.
+        source: of a view of an analyzer's answers (see :func:`fxbench.views.view`): the analyzer,
+            whose name its options are set under.
+        credentials: finds out, without importing anything heavy, whether a service's credentials
+            are there; returns None where they are, else what to do.
+        sends_what: for one that sends images away: what leaves the machine, where it goes and
+            whether it is kept there.
     """
 
     name: str
@@ -122,6 +133,14 @@ class Component:
     mend: str | None = None
     licence: str = ""
     variant_of: str | None = None
+    source: Component | None = None
+    credentials: Callable[[], str | None] | None = None
+    sends_what: str = ""
+
+    @property
+    def owner(self) -> str:
+        """The name that its options are set under: its own, or that of the analyzer it shows."""
+        return self.name if self.source is None else self.source.name
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from fxbench.types import Float64, UInt8
+    from fxbench.types import Float32, Float64, UInt8
 
 _LONGEST = 8
 """A narrow strip is enlarged only until it is this many times `min_side` long."""
@@ -50,13 +50,29 @@ class Enlarged:
             The boxes of which at least one pixel each way lies within the original, by descending
             score, then by coordinates: an order that doesn't depend on how threads ran.
         """
+        return self.restore_with_points(boxes, np.zeros((len(boxes), 0, 2)))[0]
+
+    def restore_with_points(self, boxes: Float64, points: Float64) -> tuple[list[Box], Float32]:
+        """Boxes and the points of each, in pixels of the original.
+
+        Args:
+            boxes: as :meth:`restore` takes them.
+            points: float64 (M, P, 2), pixels of `image`.
+
+        Returns:
+            The boxes as :meth:`restore` returns them, and the points of each, float32 (K, P, 2).
+            Points are not clipped: an eye may lie outside the image.
+        """
         xyxy = (boxes[:, :4] - self.padding) / self.scale
         limit = (self.width, self.height, self.width, self.height)
         xyxy = np.clip(xyxy, 0.0, limit)
         inside = (xyxy[:, 2] - xyxy[:, 0] >= 1.0) & (xyxy[:, 3] - xyxy[:, 1] >= 1.0)
-        table = np.column_stack([xyxy, boxes[:, 4]])[inside]
-        rows = [(x1, y1, x2, y2, score) for x1, y1, x2, y2, score in table.tolist()]
-        return sorted(rows, key=lambda row: (-row[4], *row[:4]))
+        table = np.column_stack([xyxy, boxes[:, 4]])
+        # The last key counts first.
+        order = np.lexsort((*table[:, 3::-1].T, -table[:, 4]))
+        order = order[inside[order]]
+        rows = [(x1, y1, x2, y2, score) for x1, y1, x2, y2, score in table[order].tolist()]
+        return rows, ((points[order] - self.padding) / self.scale).astype(np.float32)
 
 
 def enlarge(image: UInt8, *, min_side: int = 128, padding: float = 0.25) -> Enlarged:

@@ -27,16 +27,17 @@ def find_cell(cells: Iterable[Cell], **axes: Any) -> Cell:
 
     Args:
         cells: of a run.
-        axes: what must agree; an axis that is None may have any value, but for the attack, which is
-            none then.
+        axes: what must agree; an axis that is None may have any value, but for the attack and the
+            alignment, which are none then.
 
     Raises:
         UsageError: there is no such cell, or there are several; the message lists them.
     """
     usable = [c for c in cells if c["status"] == "ok" and c["axes"].get("classifier")]
     found = [c for c in usable if all(_agrees(c["axes"], axis, axes[axis]) for axis in axes)]
-    if "attack" not in axes:
-        found = [c for c in found if _agrees(c["axes"], "attack", None)]
+    for axis in ("attack", "align"):
+        if axis not in axes:
+            found = [c for c in found if _agrees(c["axes"], axis, None)]
     if len(found) == 1:
         return found[0]
     listed = "; ".join(_described(cell) for cell in (found or usable)[:_SHOWN])
@@ -83,7 +84,7 @@ def predictions(stored: StoredRun, cell: Cell, chunks: Chunks) -> PredictionTabl
 
 def _agrees(axes: Mapping[str, Any], axis: str, wanted: Any) -> bool:
     value = axes.get(axis)
-    if axis == "attack":
+    if axis in ("attack", "align"):
         return bool((value or "none") == (wanted or "none"))
     if wanted is None:
         return True

@@ -21,12 +21,13 @@ from fxbench.types import (
     check_image,
 )
 
-_INTERPOLATION = {
+INTERPOLATION = {
     "nearest": cv2.INTER_NEAREST,
     "linear": cv2.INTER_LINEAR,
     "cubic": cv2.INTER_CUBIC,
     "area": cv2.INTER_AREA,
 }
+"""OpenCV's flags by the names of :class:`fxbench.types.FaceSpec`."""
 
 
 def crop(image: UInt8, xyxy: Float32, spec: FaceSpec) -> UInt8:
@@ -72,20 +73,13 @@ def crops(images: tuple[UInt8, ...], boxes: Boxes | tuple[Int64, Float32], spec:
             image.
     """
     frame, xyxy = (boxes.frame, boxes.xyxy) if isinstance(boxes, Boxes) else boxes
-    check_array("frame", frame, np.int64, (None,))
-    check_array("xyxy", xyxy, np.float32, (len(frame), 4))
+    sizes = image_sizes(images, frame, xyxy)
     out = np.zeros((len(frame), spec.size, spec.size, 3), np.uint8)
     if not len(frame):
         return out
-    _check_frames(frame, len(images))
-    if not np.isfinite(xyxy).all():
-        raise PluginError("A box holds a coordinate that is not finite; pixels are expected.")
-    for index in np.unique(frame).tolist():
-        check_image(f"Image {index}", images[index])
-    sizes = np.array([image.shape[1::-1] for image in images], np.int64)[frame]
-    edges = _pixels(xyxy, spec.margin, sizes).tolist()
+    edges = pixel_edges(xyxy, spec.margin, sizes).tolist()
     render = _pad if spec.fit == "pad" else _stretch
-    interpolation = _INTERPOLATION[spec.interpolation]
+    interpolation = INTERPOLATION[spec.interpolation]
     for row, (index, (x1, y1, x2, y2)) in enumerate(zip(frame.tolist(), edges, strict=True)):
         render(images[index][y1:y2, x1:x2], out[row], interpolation)
     return out
@@ -180,6 +174,30 @@ def _area(xyxy: Float32) -> Float64:
     return area
 
 
+def image_sizes(images: tuple[UInt8, ...], frame: Int64, xyxy: Float32) -> Int64:
+    """The width and height of each box's image, int64 (M, 2).
+
+    Args:
+        images: N images.
+        frame: int64 (M,), indices into `images`.
+        xyxy: float32 (M, 4), the boxes.
+
+    Raises:
+        PluginError: an argument has another dtype or shape, a box is not finite or belongs to no
+            image.
+    """
+    check_array("frame", frame, np.int64, (None,))
+    check_array("xyxy", xyxy, np.float32, (len(frame), 4))
+    if not len(frame):
+        return np.empty((0, 2), np.int64)
+    _check_frames(frame, len(images))
+    if not np.isfinite(xyxy).all():
+        raise PluginError("A box holds a coordinate that is not finite; pixels are expected.")
+    for index in np.unique(frame).tolist():
+        check_image(f"Image {index}", images[index])
+    return np.array([image.shape[1::-1] for image in images], np.int64)[frame]
+
+
 def _check_frames(frame: Int64, count: int) -> None:
     if frame.min() < 0 or frame.max() >= count:
         raise PluginError(
@@ -188,8 +206,14 @@ def _check_frames(frame: Int64, count: int) -> None:
         )
 
 
-def _pixels(xyxy: Float32, margin: float, sizes: Int64) -> Int64:
-    """Whole pixels int64 (M, 4), at least one, within images of `sizes` (M, 2): W and H."""
+def pixel_edges(xyxy: Float32, margin: float, sizes: Int64) -> Int64:
+    """The edges of what is cut out: whole pixels int64 (M, 4), at least one, within the image.
+
+    Args:
+        xyxy: float32 (M, 4), the boxes.
+        margin: see :class:`fxbench.types.FaceSpec`.
+        sizes: int64 (M, 2), width and height of each box's image.
+    """
     low = xyxy[:, :2].astype(np.float64)
     high = xyxy[:, 2:].astype(np.float64)
     grow = margin * (high - low)
@@ -206,13 +230,17 @@ def _stretch(face: UInt8, out: UInt8, interpolation: int) -> None:
         cv2.resize(face, out.shape[1::-1], dst=out, interpolation=interpolation)
 
 
-def _pad(face: UInt8, out: UInt8, interpolation: int) -> None:
-    """Into `out`, which is black. The arithmetic is that of `deepface.modules.preprocessing`."""
-    size = len(out)
-    height, width = face.shape[:2]
+def padded_size(width: int, height: int, size: int) -> tuple[int, int]:
+    """What `pad` makes of a cut's width and height: the arithmetic of DeepFace's `resize_image`."""
     factor = min(size / height, size / width)
     # A strip would be scaled to no pixel at all: there DeepFace fails, and here one is left.
-    width, height = max(1, int(width * factor)), max(1, int(height * factor))
+    return max(1, int(width * factor)), max(1, int(height * factor))
+
+
+def _pad(face: UInt8, out: UInt8, interpolation: int) -> None:
+    """Into `out`, which is black; of an odd remainder the larger part is right and below."""
+    size = len(out)
+    width, height = padded_size(face.shape[1], face.shape[0], size)
     top, left = (size - height) // 2, (size - width) // 2
     inner = out[top : top + height, left : left + width]
     if face.shape == inner.shape:

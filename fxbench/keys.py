@@ -20,10 +20,12 @@ SCHEMA = 1
 
 _CORE_MODULES = (
     "adversary",
+    "align",
     "annotated",
     "chunkwork",
     "enlarge",
     "faces",
+    "facework",
     "images",
     "keras_network",
     "labels",
@@ -32,10 +34,18 @@ _CORE_MODULES = (
     "pipeline",
     "schemes",
     "types",
+    "views",
 )
 """The modules of the core that a stage's result depends on."""
 
-_SCORING_MODULES = ("collect", "labels", "latency", "scoring", "scoring_landmarks")
+_SCORING_MODULES = (
+    "collect",
+    "labels",
+    "latency",
+    "scoring",
+    "scoring_detection",
+    "scoring_landmarks",
+)
 """Those that a table's numbers depend on besides, with all of `metrics`."""
 
 
@@ -133,7 +143,10 @@ def sources_digest(module: str) -> str:
 
 
 def module_versions(modules: tuple[str, ...]) -> dict[str, str]:
-    """The versions of the distributions that provide these top-level modules."""
+    """The versions of the distributions that provide these modules.
+
+    A name with dots is of a package within a namespace that several distributions share.
+    """
     versions = {}
     for module in modules:
         for distribution in sorted(_distributions().get(module, ())):
@@ -146,7 +159,7 @@ def module_versions(modules: tuple[str, ...]) -> dict[str, str]:
 
 @cache
 def _distributions() -> Mapping[str, set[str]]:
-    """The distributions that provide each top-level module.
+    """The distributions that provide each top-level module and each package.
 
     By the files that they hold: what they declare leaves out packages such as dlib-bin's.
     """
@@ -154,8 +167,11 @@ def _distributions() -> Mapping[str, set[str]]:
     for distribution in distributions():
         for file in distribution.files or ():
             parts = file.parts
-            package = len(parts) == 2 and parts[1] == "__init__.py"
-            if package or (len(parts) == 1 and file.suffix in (".py", ".so", ".pyd")):
+            if parts[-1] == "__init__.py":
+                module = ".".join(parts[:-1])
+            elif len(parts) == 1 and file.suffix in (".py", ".so", ".pyd"):
                 module = parts[0].partition(".")[0]
-                found.setdefault(module, set()).add(distribution.metadata["Name"])
+            else:
+                continue
+            found.setdefault(module, set()).add(distribution.metadata["Name"])
     return found

@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from fxbench.chunkwork import one_box_each
+from fxbench.align import aligned
 from fxbench.errors import DataError
 from fxbench.faces import choose, crops
+from fxbench.facework import one_box_each
 from fxbench.pipeline import BATCH, BATCH_BYTES, FIRST_BATCH
 from fxbench.selection import Source, evenly_spaced
 from fxbench.types import Batch, Boxes, Float32, Frames, Int64, Truth, UInt8
@@ -114,12 +115,33 @@ Step = Callable[[tuple[UInt8, ...], Int64, Float32], tuple[int, int]]
 """What follows detection for some faces of images: nanoseconds of cropping and of the rest."""
 
 
-def classify(classifier: Any) -> Step:
-    """Crop and predict."""
+@dataclass(frozen=True, slots=True)
+class Aligning:
+    """How faces are aligned before they are classified.
+
+    Attributes:
+        landmarker: by whose points.
+        how: see :func:`fxbench.align.aligned`.
+    """
+
+    landmarker: Any
+    how: str
+
+
+def classify(classifier: Any, aligning: Aligning | None = None) -> Step:
+    """Crop and predict; where faces are aligned, locating their points counts as cropping."""
+
+    def cut(images: tuple[UInt8, ...], frame: Int64, xyxy: Float32) -> UInt8:
+        if aligning is None:
+            return crops(images, (frame, xyxy), classifier.face)
+        points = aligning.landmarker.locate(images, _boxes(frame, xyxy))
+        return aligned(
+            images, frame, xyxy, points.xy, points.scheme, classifier.face, aligning.how
+        )[0]
 
     def step(images: tuple[UInt8, ...], frame: Int64, xyxy: Float32) -> tuple[int, int]:
         start = time.perf_counter_ns()
-        faces = crops(images, (frame, xyxy), classifier.face)
+        faces = cut(images, frame, xyxy)
         between = time.perf_counter_ns()
         classifier.predict(faces)
         return between - start, time.perf_counter_ns() - between
@@ -131,13 +153,40 @@ def locate(landmarker: Any) -> Step:
     """Locate the points, of which no crop is made."""
 
     def step(images: tuple[UInt8, ...], frame: Int64, xyxy: Float32) -> tuple[int, int]:
-        count = len(frame)
-        boxes = Boxes(frame, xyxy, np.ones(count, np.float32), np.full(count, -1, np.int64))
+        boxes = _boxes(frame, xyxy)
         start = time.perf_counter_ns()
         landmarker.locate(images, boxes)
         return 0, time.perf_counter_ns() - start
 
     return step
+
+
+def nothing_more(
+    images: tuple[UInt8, ...],  # noqa: ARG001
+    frame: Int64,  # noqa: ARG001
+    xyxy: Float32,  # noqa: ARG001
+) -> tuple[int, int]:
+    """The step where detection gave the rest as well, in one call."""
+    return 0, 0
+
+
+def _boxes(frame: Int64, xyxy: Float32) -> Boxes:
+    count = len(frame)
+    return Boxes(frame, xyxy, np.ones(count, np.float32), np.full(count, -1, np.int64))
+
+
+def detection_alone(sample: Batch, detections: Detections) -> dict[str, Int64]:
+    """Raw samples of a detector alone, one for each image; the columns of :func:`time_chain`."""
+    count = len(detections.detect_ns)
+    none = np.zeros(count, np.int64)
+    return {
+        "row": sample.rows[:count],
+        "detect_ns": detections.detect_ns,
+        "crop_ns": none,
+        "predict_ns": none,
+        "batch_ns": np.full(count, detections.batch_ns, np.int64),
+        "batch_images": np.full(count, detections.batch_images, np.int64),
+    }
 
 
 def time_chain(step: Step, sample: Batch, detections: Detections) -> dict[str, Int64]:

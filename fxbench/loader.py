@@ -9,11 +9,13 @@ import time
 from typing import Any
 
 from fxbench import protocols
+from fxbench.component import Component
 from fxbench.errors import FxbenchError, PluginError
 from fxbench.labels import EMOTIONS
 from fxbench.options import Options
 from fxbench.registry import Entry
 from fxbench.types import FaceSpec
+from fxbench.views import Memory, Shared, Showing
 
 _log = logging.getLogger("fxbench")
 
@@ -24,10 +26,14 @@ class Loader:
     Attributes:
         seconds: how long each took to load, by kind and name. The libraries that it requires are
             imported beforehand, as the first component that needs one would pay for all.
+        analyzers: those that were made, by name: each once, for all views of it.
+        memory: what they share answers through.
     """
 
     def __init__(self, options: Options) -> None:
         self.seconds: dict[tuple[str, str], float] = {}
+        self.analyzers: dict[str, Shared] = {}
+        self.memory = Memory()
         self._options = options
         self._made: dict[tuple[str, str], Any] = {}
         self._failed: dict[tuple[str, str], FxbenchError] = {}
@@ -61,7 +67,7 @@ class Loader:
         """
         name = f"{entry.kind.name} {entry.name}"
         try:
-            made = entry.component.factory(**self._options.of(entry.component))
+            made = self._made_by(entry.component)
         except FxbenchError:
             raise
         except (Exception, SystemExit) as error:
@@ -74,6 +80,19 @@ class Loader:
         if entry.kind.name == "classifier":
             _check_classifier(name, made, gradient="gradient" in entry.component.traits)
         return made
+
+    def _made_by(self, component: Component) -> Any:
+        options = self._options.of(component)
+        if component.source is None or not isinstance(component.factory, Showing):
+            return component.factory(**options)
+        name = component.source.name
+        if name not in self.analyzers:
+            analyzer = component.factory.analyzer(**options)
+            if not isinstance(analyzer, protocols.Analyzer):
+                absent = ", ".join(lacking(analyzer, protocols.Analyzer))
+                raise PluginError(f"What {name} makes is no Analyzer: it lacks {absent}.")
+            self.analyzers[name] = Shared(analyzer, self.memory)
+        return component.factory.shows(self.analyzers[name])
 
 
 def _import(modules: tuple[str, ...]) -> None:

@@ -43,8 +43,8 @@ class Options:
     def of(self, component: Component) -> dict[str, Any]:
         """The value of every option of a component: as set, else its default."""
         return {
-            option.name: self.given[component.name, option.name].values[option.type]
-            if (component.name, option.name) in self.given
+            option.name: self.given[component.owner, option.name].values[option.type]
+            if (component.owner, option.name) in self.given
             else option.default
             for option in component.options
         }
@@ -59,7 +59,7 @@ class Options:
         given: dict[str, Any] = {}
         defaulted: dict[str, Any] = {}
         for name, value in self.of(component).items():
-            target = given if (component.name, name) in self.given else defaulted
+            target = given if (component.owner, name) in self.given else defaulted
             target[name] = shown(name, value)
         return {"given": given, "defaulted": defaulted}
 
@@ -97,7 +97,8 @@ def resolve(
     """
     table: _Table = {}
     for component in components:
-        options = table.setdefault(component.name, {})
+        options = table.setdefault(component.owner, {})
+        table.setdefault(component.name, {})
         for option in component.options:
             options.setdefault(option.name, []).append(option)
     given: dict[tuple[str, str], Given] = {}

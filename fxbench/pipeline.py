@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
+from fxbench.cells import Cell
 from fxbench.chunks import Chunk, Chunks, DamagedChunkError
 from fxbench.chunkwork import ChunkState, Work
 from fxbench.errors import DataError, FxbenchError, PluginError, StoreError
 from fxbench.loader import Loader, one_line
-from fxbench.plan import Cell, Plan
+from fxbench.plan import Plan
 from fxbench.prefetch import ahead
 from fxbench.progress import Observer
 from fxbench.selection import Source
@@ -58,13 +60,16 @@ class Pipeline:
             source: the images.
             thorough: read what is in the cache to its end, as against its footer.
         """
-        there = (lambda key: self._chunks.read(key) is not None) if thorough else self._chunks.has
+        there = self._whole if thorough else self._chunks.has
         cells = self._plan.runnable(source)
         return [
             work
             for answers in source.chunks()
             if (work := self._lacking(source, answers, cells, there)).results or work.boxes
         ]
+
+    def _whole(self, key: str) -> bool:
+        return self._chunks.has(key) and self._chunks.read(key) is not None
 
     @staticmethod
     def units(pending: list[Work]) -> int:
@@ -128,6 +133,10 @@ class Pipeline:
     def load(self, kind: str, name: str) -> Any:
         """A component of the plan."""
         return self._loader.get(self._plan.registry.get(kind, name))
+
+    def sharing(self) -> AbstractContextManager[None]:
+        """Within this, an analyzer is asked once about the same images."""
+        return self._loader.memory.sharing()
 
     def tell(self, units: int, what: str) -> None:
         """Report progress."""

@@ -9,57 +9,23 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
+from fxbench.cells import Cell, PlannedCell, belongs, components
 from fxbench.errors import FxbenchError, UsageError
 from fxbench.keys import component_digest, core_digest, digest, rows_digest, scoring_digest
 from fxbench.options import Options
 from fxbench.registry import Entry, Registry
-from fxbench.selection import Chosen, Reason, Selection, Source, choose, datasets, ready
+from fxbench.selection import (
+    Chosen,
+    Reason,
+    Selection,
+    Source,
+    aligning,
+    choose,
+    datasets,
+    ready,
+)
 from fxbench.surrogates import norm_of, surrogate_of, unattackable
 from fxbench.weights import check
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One combination. An axis that is None is at its default and left out of the record."""
-
-    dataset: str
-    split: str
-    protocol: str
-    detector: str
-    classifier: str | None = None
-    landmarker: str | None = None
-    attack: str | None = None
-    norm: str | None = None
-    epsilon: float | None = None
-    surrogate: str | None = None
-
-    @property
-    def axes(self) -> dict[str, Any]:
-        """The axes that are not at their default."""
-        record = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {name: value for name, value in record.items() if value is not None}
-
-    @property
-    def id(self) -> str:
-        """Twelve hexadecimal digits, the same in every run."""
-        return digest(self.axes)[:12]
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedCell:
-    """A cell with its place in the plan.
-
-    Attributes:
-        reason: why it is not run; None where it is.
-        status: `planned`, `skipped` or `failed`.
-        asked: False where the reason for skipping follows from the kinds alone (no gradient) or
-            from a component that nobody named, so that the exit status stays 0.
-    """
-
-    cell: Cell
-    reason: Reason | None = None
-    status: str = "planned"
-    asked: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +63,12 @@ class Plan:
                 "sources": [(s.identity, rows_digest(s.answers.rows)) for s in self.sources],
                 "cells": [(c.cell.axes, c.status) for c in self.cells],
                 "components": sorted([*name, value] for name, value in self.digests.items()),
+                # What a person accepts loses its mark in the tables.
+                "weights": sorted(
+                    [*name, file, record["state"]]
+                    for name, files in self.weights.items()
+                    for file, record in files.items()
+                ),
             }
         )
 
@@ -113,27 +85,6 @@ class Plan:
         found = (self.registry.get(kind, name) for kind, name in components(cell))
         return [entry.name for entry in found if entry.component.sends]
 
-    def costs(self) -> tuple[int, float]:
-        """How many images go to services elsewhere at most, and what that costs in US dollars.
-
-        A detector is asked once for each image, a classifier or landmarker once behind each
-        detector and for each attack. Nothing that is sent away is timed.
-        """
-        calls, price = 0, 0.0
-        for source in self.sources:
-            images = len(source.answers.rows)
-            cells = self.runnable(source)
-            stages = [("detector", name) for name in {cell.detector for cell in cells}]
-            for cell in cells:
-                stages += [("classifier", n) for n in (cell.classifier,) if n is not None]
-                stages += [("landmarker", n) for n in (cell.landmarker,) if n is not None]
-            for kind, name in stages:
-                component = self.registry.get(kind, name).component
-                if component.sends:
-                    calls += images
-                    price += images * (component.price or 0.0)
-        return calls, price
-
     def stages(self) -> list[dict[str, Any]]:
         """The shared stages: what is done once for how many cells, and on how many images."""
         stages: list[dict[str, Any]] = []
@@ -147,9 +98,12 @@ class Plan:
                 if cell.attack is not None
             ]
             names += [
-                ("locate" if cell.landmarker else "predict", f"{of} ({cell.detector})")
+                ("align", f"by {cell.landmarker} ({cell.detector})") for cell in cells if cell.align
+            ]
+            names += [
+                (_LAST[cell.kind], f"{cell.scored} ({cell.detector})")
                 for cell in cells
-                if (of := cell.landmarker or cell.classifier)
+                if cell.kind in _LAST
             ]
             stages += [
                 {"stage": stage, "of": of, "cells": count, "images": images}
@@ -158,13 +112,8 @@ class Plan:
         return stages
 
 
-def belongs(cell: Cell, source: Source) -> bool:
-    """Whether the cell is about the images of that source."""
-    return (cell.dataset, cell.split, cell.protocol) == (
-        source.entry.name,
-        source.split,
-        source.protocol,
-    )
+_LAST = {"classifier": "predict", "landmarker": "locate"}
+"""The last stage of a cell of each kind; a detector's boxes need none."""
 
 
 def build(
@@ -205,19 +154,30 @@ def build(
         attacks = chosen("attack", named if selection.attacks is not None else None)
     norms = [(attack, *norm_of(attack, load)) for attack in attacks]
 
+    aligners = aligning(registry, options, selection)
     table = _Table(registry, options)
     for source in sources:
         axes = (source.entry.name, source.split, source.protocol)
         if source.has_labels or selection.classifiers is not None:
             for detector, classifier in product(detectors, classifiers):
                 clean = Cell(*axes, detector.entry.name, classifier.entry.name)
-                table.add_classifier(source, clean, detector, classifier, selection, norms)
+                chain = (detector, classifier)
+                if "none" in selection.aligns:
+                    table.add_classifier(source, clean, chain, selection, norms)
+                if {"floor", "recorded"} & classifier.entry.component.traits:
+                    continue
+                for how, aligner in product(selection.aligns, aligners):
+                    if how != "none":
+                        cell = replace(clean, align=how, landmarker=aligner.entry.name)
+                        table.add_classifier(source, cell, (*chain, aligner), selection, norms)
+        if source.has_boxes:
+            for detector in detectors:
+                table.add_detector(source, Cell(*axes, detector.entry.name), detector)
         if source.dataset.scheme or selection.landmarkers is not None:
             for detector, landmarker in product(detectors, landmarkers):
                 cell = Cell(*axes, detector.entry.name, landmarker=landmarker.entry.name)
                 table.add_landmarker(source, cell, detector, landmarker)
-        table.add_floors(source, "classifier", wanted=bool(classifiers))
-        table.add_floors(source, "landmarker", wanted=bool(landmarkers))
+        table.add_floors(source, classifiers=bool(classifiers), landmarkers=bool(landmarkers))
     if not table.cells:
         raise UsageError(
             "There is nothing to run: no detector with a classifier or landmarker is ready. "
@@ -242,13 +202,12 @@ class _Table:
         self,
         source: Source,
         clean: Cell,
-        detector: Chosen,
-        classifier: Chosen,
+        chain: tuple[Chosen, ...],
         selection: Selection,
         attacks: list[Norm],
     ) -> None:
-        """The clean cell of a classifier behind a detector, and its cells under attack."""
-        reason, asked = _obstacle(source, detector, classifier)
+        """The clean cell of a classifier behind what goes before it, and its cells under attack."""
+        reason, asked = _obstacle(source, *chain)
         if reason is None and not source.has_labels:
             message = f"{source.entry.name} has no emotions to compare with."
             reason, asked = Reason("no emotion labels", message), False
@@ -256,7 +215,7 @@ class _Table:
         self._add(clean, reason, asked=asked)
         for attack, norm, flaw in attacks:
             surrogate = surrogate_of(
-                self._registry, self._options, classifier.entry, attack.entry.name
+                self._registry, self._options, chain[1].entry, attack.entry.name
             )
             for epsilon in selection.epsilons:
                 cell = replace(
@@ -284,28 +243,33 @@ class _Table:
             reason, asked = Reason("no landmark truth", message), False
         self._add(cell, reason, asked=asked)
 
-    def add_floors(self, source: Source, kind: str, *, wanted: bool) -> None:
-        """The cell that is made of floors alone: it stands in every table."""
-        if not wanted or not (source.has_labels if kind == "classifier" else source.dataset.scheme):
-            return
-        detectors, others = (
-            [
-                e
-                for e in self._registry.of_kind(of)
-                if "floor" in e.component.traits
-                and not e.component.sends
-                and ready(e, self._options)
-            ]
-            for of in ("detector", kind)
-        )
-        for detector, other in product(detectors, others):
-            axes = (source.entry.name, source.split, source.protocol)
+    def add_detector(self, source: Source, cell: Cell, detector: Chosen) -> None:
+        """The cell of a detector's boxes."""
+        reason, asked = _obstacle(source, detector)
+        self._add(cell, reason, asked=asked)
+
+    def add_floors(self, source: Source, *, classifiers: bool, landmarkers: bool) -> None:
+        """The cells that are made of floors alone: they stand in every table."""
+        axes = (source.entry.name, source.split, source.protocol)
+        for detector in self._floors("detector"):
             cell = Cell(*axes, detector.name)
-            if kind == "classifier":
-                cell = replace(cell, classifier=other.name)
-            else:
-                cell = replace(cell, landmarker=other.name)
-            self._add(cell, None)
+            if source.has_boxes:
+                self._add(cell, None)
+            if classifiers and source.has_labels:
+                for other in self._floors("classifier"):
+                    self._add(replace(cell, classifier=other.name), None)
+            if landmarkers and source.dataset.scheme:
+                for other in self._floors("landmarker"):
+                    self._add(replace(cell, landmarker=other.name), None)
+
+    def _floors(self, kind: str) -> list[Entry]:
+        return [
+            entry
+            for entry in self._registry.of_kind(kind)
+            if "floor" in entry.component.traits
+            and not entry.component.sends
+            and ready(entry, self._options)
+        ]
 
     def _add(
         self, cell: Cell, reason: Reason | None, *, asked: bool = True, failed: bool = False
@@ -362,15 +326,3 @@ def _with_digests(
     final.sort(key=lambda planned: planned.status != "planned")
     used = {key: record for key, record in weights.items() if record}
     return Plan(registry, options, selection, sources, tuple(final), digests, used, left_out)
-
-
-def components(cell: Cell) -> list[tuple[str, str]]:
-    """Kind and name of the components that a cell's result depends on, its dataset apart."""
-    names = [
-        ("detector", cell.detector),
-        ("landmarker", cell.landmarker),
-        ("classifier", cell.classifier),
-        ("attack", cell.attack),
-        ("classifier", cell.surrogate),
-    ]
-    return list(dict.fromkeys((kind, name) for kind, name in names if name is not None))

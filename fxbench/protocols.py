@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from fxbench.component import Terms
-from fxbench.types import Answers, Batch, Boxes, FaceSpec, Float32, Int64, Points, UInt8
+from fxbench.types import (
+    Analysis,
+    Answers,
+    Batch,
+    Boxes,
+    FaceSpec,
+    Float32,
+    Int64,
+    Points,
+    UInt8,
+)
 
 if TYPE_CHECKING:
     from fxbench.training.contract import Trained, TrainingData, Watcher
@@ -69,6 +79,30 @@ class Differentiable(Classifier, Protocol):
 
         Returns:
             float32 (M, size, size, 3): d cross_entropy(targets, predict(faces)) / d faces.
+        """
+        ...
+
+
+@runtime_checkable
+class Analyzer(Protocol):
+    """Gives several answers about an image in one call: boxes, and points or emotions with them.
+
+    Attributes:
+        scheme: of its points; None where it gives none.
+        labels: the emotion that each of its probabilities means, None where it has no counterpart;
+            None where it tells no emotions. Where it does, the last label is None: it is what a
+            face gets that the analyzer doesn't find.
+        face_size: the side of the square, pixels, in which a single face is handed to it.
+    """
+
+    scheme: str | None
+    labels: tuple[str | None, ...] | None
+    face_size: int
+
+    def analyze(self, images: tuple[UInt8, ...]) -> Analysis:
+        """The faces of RGB uint8 (H, W, 3) images of any sizes, and what it says of each.
+
+        The images are read-only. One that gets no answer is a failure of the Analysis.
         """
         ...
 

@@ -19,6 +19,7 @@ from fxbench.component import Component
 from fxbench.errors import UsageError
 from fxbench.kinds import KINDS, Kind
 from fxbench.names import unknown_name
+from fxbench.retired import Retired
 
 GROUP = "fxbench"
 _HOOKS = tuple(kind.hook for kind in KINDS)
@@ -60,11 +61,26 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class RetiredEntry:
+    """What can't be had, with its kind and the plugin that says so."""
+
+    kind: Kind
+    retired: Retired
+    plugin: Plugin
+
+    @property
+    def message(self) -> str:
+        """The answer to whoever asks for it."""
+        return f"There is no {self.kind.name} {self.retired.name!r}: {self.retired.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
-    """All plugins and components that are installed."""
+    """All plugins and components that are installed, and what plugins say can't be had."""
 
     plugins: tuple[Plugin, ...]
     entries: tuple[Entry, ...]
+    retired: tuple[RetiredEntry, ...] = ()
 
     def of_kind(self, kind: str) -> Iterator[Entry]:
         """The components of a kind, by name."""
@@ -74,12 +90,24 @@ class Registry:
         """The component of that kind and name.
 
         Raises:
-            UsageError: there is none; the message suggests the nearest name.
+            UsageError: there is none; the message suggests the nearest name, or says why there is
+                none any more.
         """
         for entry in self.of_kind(kind):
             if entry.name == name:
                 return entry
+        self.refuse_retired(kind, name)
         raise UsageError(unknown_name(kind, name, (entry.name for entry in self.of_kind(kind))))
+
+    def refuse_retired(self, kind: str, name: str) -> None:
+        """Say so if that component can't be had any more.
+
+        Raises:
+            UsageError: it can't; the message says why.
+        """
+        for gone in self.retired:
+            if (gone.kind.name, gone.retired.name) == (kind, name):
+                raise UsageError(gone.message)
 
     def with_entry(self, entry: Entry) -> Registry:
         """A copy with one more component.
@@ -93,7 +121,7 @@ class Registry:
                     f"The {entry.kind.name} {entry.name!r} is there already, from "
                     f"{known.plugin.distribution}: choose another name with --name."
                 )
-        return Registry(self.plugins, _ordered((*self.entries, entry)))
+        return Registry(self.plugins, _ordered((*self.entries, entry)), self.retired)
 
 
 def discover(points: Iterable[EntryPoint] | None = None) -> Registry:
@@ -107,12 +135,16 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Registry:
     manager.add_hookspecs(hookspecs)
     plugins: list[Plugin] = []
     entries: list[Entry] = []
+    retired: list[RetiredEntry] = []
     taken: dict[tuple[str, str], Plugin] = {}
     for point in sorted(found, key=lambda point: (point.name, point.value)):
         plugin, offered = _load(manager, point)
         kept: list[tuple[Kind, Component]] = []
+        gone = [(kind, one) for kind, one in offered if isinstance(one, Retired)]
         problems = list(plugin.problems)
         for kind, component in offered:
+            if isinstance(component, Retired):
+                continue
             first = taken.setdefault((kind.name, component.name), plugin)
             if first is plugin and not any(k is kind and c.name == component.name for k, c in kept):
                 kept.append((kind, component))
@@ -125,7 +157,8 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Registry:
         plugin = replace(plugin, state=state, problems=tuple(problems))
         plugins.append(plugin)
         entries.extend(Entry(kind, component, plugin) for kind, component in kept)
-    return Registry(tuple(plugins), _ordered(entries))
+        retired.extend(RetiredEntry(kind, one, plugin) for kind, one in gone)
+    return Registry(tuple(plugins), _ordered(entries), tuple(retired))
 
 
 def _ordered(entries: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -136,7 +169,7 @@ def _ordered(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 def _load(
     manager: pluggy.PluginManager, point: EntryPoint
-) -> tuple[Plugin, list[tuple[Kind, Component]]]:
+) -> tuple[Plugin, list[tuple[Kind, Component | Retired]]]:
     """One plugin and what it offers; its problems instead of an exception."""
     distribution = point.dist
     plugin = Plugin(
@@ -151,7 +184,7 @@ def _load(
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
         return replace(plugin, state="broken", problems=(_sentence(error),)), []
     state, problems = _unknown_hooks(module)
-    offered: list[tuple[Kind, Component]] = []
+    offered: list[tuple[Kind, Component | Retired]] = []
     for kind in KINDS:
         for implementation in getattr(manager.hook, kind.hook).get_hookimpls():
             if implementation.plugin is not module:
@@ -164,12 +197,12 @@ def _load(
     return replace(plugin, state=state, problems=tuple(problems)), offered
 
 
-def _checked(answer: Any) -> list[Component]:
+def _checked(answer: Any) -> list[Component | Retired]:
     if isinstance(answer, Component) or not isinstance(answer, Iterable):
         raise TypeError(f"it must return a list of Component, not {type(answer).__name__}")
     components = list(answer)
     for component in components:
-        if not isinstance(component, Component):
+        if not isinstance(component, Component | Retired):
             raise TypeError(f"it must return a list of Component, not of {component!r}")
     return components
 

@@ -129,7 +129,10 @@ def _finished(folder: Path, plan: Plan) -> StoredRun | None:
         return None
     stored = load(folder)
     whole = len(stored.cells) == len(plan.cells) and stored.run["plan"]["key"] == plan.key
-    failed = any(cell["status"] == "failed" or "latency_error" in cell for cell in stored.cells)
+    failed = any(
+        cell["status"] == "failed" or "latency_error" in cell or cell.get("unanswered")
+        for cell in stored.cells
+    )
     return stored if stored.finished and whole and not failed else None
 
 
@@ -171,6 +174,7 @@ class _Run:
                 self._folder.write_cell(cell)
                 self._observer.cell_done()
             lines += cells
+        self._record["services"] = self._usage()
         self._folder.compact(lines)
         self._record["status"] = "finished"
         self._record["finished"] = _now()
@@ -220,6 +224,14 @@ class _Run:
         for cell in self._plan.runnable(source):
             pipeline.errors.setdefault(cell, f"{source.name}: {text}")
         return self._collected(pipeline, collector, source)
+
+    def _usage(self) -> dict[str, Any]:
+        """What was asked of services elsewhere, by the name of each."""
+        usages = {
+            name: getattr(shared.analyzer, "usage", None)
+            for name, shared in self._loader.analyzers.items()
+        }
+        return {name: usage.record() for name, usage in usages.items() if usage is not None}
 
     def _note_unreadable(self, source: Source, readable: Readable) -> None:
         name = source.name
@@ -297,6 +309,7 @@ def exit_code(stored: StoredRun) -> int:
         cell["status"] == "failed"
         or (cell["status"] == "skipped" and cell["asked"])
         or "latency_error" in cell
+        or cell.get("unanswered")
         for cell in stored.cells
     )
     return 3 if failed or unreadable else 0

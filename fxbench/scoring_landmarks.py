@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,14 +34,31 @@ class Located:
         points: float32 (T, P, 2), pixels; NaN where the face was missed or not located.
         truth: float32 (T, Q, 2), the true points.
         truth_scheme: of those.
-        shared: which points of each the schemes share, two tuples of equal length.
+        shared: which points of each the schemes share, two sequences of equal length, from
+            :func:`fxbench.schemes.shared_points`.
     """
 
     found: Bool
     points: Float32
     truth: Float32
     truth_scheme: str
-    shared: tuple[list[int], list[int]]
+    shared: Sequence[Sequence[Sequence[int]]]
+
+
+def averaged(points: Float32, groups: Sequence[Sequence[int]]) -> Float32:
+    """The mean of each group of points; a point by itself stays exactly as it is.
+
+    Args:
+        points: float32 (M, P, 2).
+        groups: G groups of indices below P, from :func:`fxbench.schemes.shared_points`.
+
+    Returns:
+        float32 (M, G, 2); NaN where a point of the group is.
+    """
+    means = np.empty((len(points), len(groups), 2), np.float32)
+    for index, group in enumerate(groups):
+        means[:, index] = points[:, list(group)].mean(axis=1, dtype=np.float64)
+    return means
 
 
 def score_landmarks(located: Located, images: int) -> dict[str, Any]:
@@ -56,7 +74,7 @@ def score_landmarks(located: Located, images: int) -> dict[str, Any]:
         want of the eyes' points in the truth is left out.
     """
     own, true = located.shared
-    predicted, truth = located.points[:, own], located.truth[:, true]
+    predicted, truth = averaged(located.points, own), averaged(located.truth, true)
     faces = len(located.found)
     metrics: dict[str, Any] = {"detection_rate": proportion(int(located.found.sum()), faces)}
     curve = None

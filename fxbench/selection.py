@@ -19,6 +19,9 @@ from fxbench.registry import Entry, Registry
 from fxbench.types import Answers, Int64
 from fxbench.weights import check
 
+ALIGNMENTS = ("none", "eyes", "similarity")
+"""How faces may be aligned before they are classified; see :mod:`fxbench.align`."""
+
 CHUNK_ROWS = 1024
 """A chunk is the rows [k * 1024, (k + 1) * 1024) of a split that a plan selects."""
 
@@ -35,6 +38,7 @@ class Selection:
     classifiers: tuple[str, ...] | None = None
     attacks: tuple[str, ...] | None = None
     epsilons: tuple[float, ...] = (0.0, 2 / 255, 8 / 255)
+    aligns: tuple[str, ...] = ("none",)
     limit: int | None = None
 
     def __post_init__(self) -> None:
@@ -47,6 +51,10 @@ class Selection:
         if not all(isinstance(e, (int, float)) and 0 <= e <= 1 for e in budgets):
             raise UsageError(
                 f"epsilons must be a tuple of numbers from 0 to 1, not {self.epsilons!r}."
+            )
+        if not self.aligns or not set(self.aligns) <= set(ALIGNMENTS):
+            raise UsageError(
+                f"aligns must be a tuple of {', '.join(ALIGNMENTS)}, not {self.aligns!r}."
             )
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"limit must be at least 1 or None, not {self.limit!r}.")
@@ -113,6 +121,11 @@ class Source:
         return bool((self.answers.labels >= 0).any())
 
     @property
+    def has_boxes(self) -> bool:
+        """Whether its images have true boxes of all their faces."""
+        return bool(getattr(self.dataset, "has_boxes", self.dataset.scheme))
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What a run on it depends on, the licence's terms included, since tables obey them."""
         return {"key": self.key, "name": self.name, "terms": asdict(self.dataset.terms)}
@@ -160,6 +173,24 @@ def choose(
                 continue
         chosen.append(Chosen(entry, reason, name in named))
     return chosen
+
+
+def aligning(registry: Registry, options: Options, selection: Selection) -> list[Chosen]:
+    """The landmarkers that faces are aligned by: those that were named, else the first default one.
+
+    Raises:
+        UsageError: an unknown name, or none is ready.
+    """
+    if set(selection.aligns) <= {"none"}:
+        return []
+    chosen = choose(registry, options, "landmarker", selection.landmarkers, [])
+    chosen = [one for one in chosen if "floor" not in one.entry.component.traits]
+    if not chosen:
+        raise UsageError(
+            "Aligning faces needs a landmarker and none is ready: `fxbench list` shows what is "
+            "missing, or name one with --landmarkers."
+        )
+    return chosen if selection.landmarkers is not None else chosen[:1]
 
 
 def datasets(

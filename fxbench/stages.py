@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from fxbench.keys import core_digest, digest, rows_digest
 
 if TYPE_CHECKING:
-    from fxbench.plan import Cell, Plan
+    from fxbench.cells import Cell
+    from fxbench.plan import Plan
     from fxbench.selection import Source
     from fxbench.types import Answers, Int64
 
@@ -27,7 +28,8 @@ def boxes_key(plan: Plan, source: Source, rows: Int64, detector: str) -> str:
 
 def result_key(plan: Plan, source: Source, answers: Answers, cell: Cell) -> str:
     """The key of what a cell's last stage gives for these rows."""
-    return (outputs_key if cell.landmarker is None else points_key)(plan, source, answers, cell)
+    keys = {"classifier": outputs_key, "landmarker": points_key, "detector": detection_key}
+    return keys[cell.kind](plan, source, answers, cell)
 
 
 def outputs_key(plan: Plan, source: Source, answers: Answers, cell: Cell) -> str:
@@ -39,6 +41,9 @@ def outputs_key(plan: Plan, source: Source, answers: Answers, cell: Cell) -> str
         "boxes": boxes_key(plan, source, answers.rows, cell.detector),
         "classifier": plan.digests["classifier", cell.classifier],
     }
+    if cell.align is not None and cell.landmarker is not None:
+        landmarker = plan.digests["landmarker", cell.landmarker]
+        record |= {"align": cell.align, "landmarker": landmarker}
     if cell.attack is not None and cell.surrogate is not None:
         record |= {
             "attack": plan.digests["attack", cell.attack],
@@ -48,6 +53,12 @@ def outputs_key(plan: Plan, source: Source, answers: Answers, cell: Cell) -> str
             "labels": rows_digest(answers.labels),
         }
     return digest(record)
+
+
+def detection_key(plan: Plan, source: Source, answers: Answers, cell: Cell) -> str:
+    """The key of a detector's boxes in these rows beside the true ones."""
+    boxes = boxes_key(plan, source, answers.rows, cell.detector)
+    return digest({"stage": "detection", "boxes": boxes})
 
 
 def points_key(plan: Plan, source: Source, answers: Answers, cell: Cell) -> str:

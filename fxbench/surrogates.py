@@ -13,7 +13,7 @@ from fxbench.registry import Entry, Registry
 from fxbench.selection import Chosen, Reason
 
 if TYPE_CHECKING:
-    from fxbench.plan import Cell
+    from fxbench.cells import Cell
     from fxbench.protocols import Attack
 
 

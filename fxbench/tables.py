@@ -36,10 +36,10 @@ __all__ = [
     "classified",
     "flat",
     "format_epsilon",
-    "landmark_table",
     "latency_table",
     "leading_columns",
     "notes",
+    "put",
     "recall_table",
     "render",
     "robustness_table",
@@ -62,6 +62,9 @@ AXES = (
     "norm",
     "epsilon",
 )
+_FURTHER = {"align": "aligned", "landmarker": "by"}
+"""How further axes of a classifier's cell are called in a table."""
+
 _PROPORTIONS = (
     "accuracy",
     "accuracy_end_to_end",
@@ -96,7 +99,7 @@ _LATENCY = {
 def flat(cell: Cell) -> Row:
     """A cell as one flat record: axes, metrics, rank, latency and status, missing ones None.
 
-    A clean cell has the attack `none`.
+    A clean cell has the attack `none`, and one of faces as they are the alignment `none`.
     """
     axes: Mapping[str, Any] = cell.get("axes") or {}
     images: Mapping[str, Any] = cell.get("images") or {}
@@ -107,9 +110,12 @@ def flat(cell: Cell) -> Row:
     row: Row = {axis: axes.get(axis) for axis in AXES}
     row["attack"] = axes.get("attack") or "none"
     row |= {axis: value for axis, value in axes.items() if axis not in row}
-    row |= {key: images.get(key) for key in ("n", "found", "attacked", "unreadable")}
+    if axes.get("classifier"):
+        row.setdefault("align", "none")
+    row |= {key: images.get(key) for key in ("n", "found", "aligned", "attacked", "unreadable")}
+    row["unanswered"] = len(cell.get("unanswered") or ())
     for name in _PROPORTIONS:
-        _put(row, name, metrics.get(name))
+        put(row, name, metrics.get(name))
     for name in _NUMBERS:
         row[name] = (metrics.get(name) or {}).get("value")
     row |= {f"rank_{key}": rank.get(key) for key in ("low", "high", "of")}
@@ -121,7 +127,8 @@ def flat(cell: Cell) -> Row:
     return row
 
 
-def _put(row: Row, name: str, estimate: Mapping[str, Any] | None) -> None:
+def put(row: Row, name: str, estimate: Mapping[str, Any] | None) -> None:
+    """Write a number of a cell into its row: its value, its interval and what it is divided by."""
     estimate = estimate or {}
     row[name] = estimate.get("value")
     row[f"{name}_low"] = estimate.get("low")
@@ -155,7 +162,7 @@ def leading_columns(cells: Sequence[Cell]) -> tuple[Column, ...]:
         *(Column(axis, axis, show="varies") for axis in ("dataset", "split", "protocol")),
         Column("detector", "detector"),
         Column("classifier", "classifier", "named"),
-        *(Column(axis, axis, show="varies") for axis in further),
+        *(Column(axis, _FURTHER.get(axis, axis), show="varies") for axis in further),
     )
 
 
@@ -200,7 +207,19 @@ def notes(cells: Sequence[Cell], run: Mapping[str, Any] | None, *, shared: bool)
         for place, count in unreadable.items()
         if count
     ]
+    lines += [
+        f"Images that {_chain(cell)} got no answer for, and that count nowhere in its row: "
+        f"{count:,}."
+        for cell in cells
+        if (count := len(cell.get("unanswered") or ()))
+    ]
     return lines + _reasons(cells)
+
+
+def _chain(cell: Cell) -> str:
+    axes = cell["axes"]
+    last = axes.get("classifier") or axes.get("landmarker")
+    return f"{last} behind {axes['detector']}" if last else str(axes["detector"])
 
 
 def _reasons(cells: Sequence[Cell]) -> list[str]:
@@ -216,8 +235,7 @@ def _reasons(cells: Sequence[Cell]) -> list[str]:
         for (status, message, mend), count in counts.items()
     ]
     return lines + [
-        f"Not timed: {cell['axes'].get('classifier') or cell['axes'].get('landmarker')} behind "
-        f"{cell['axes']['detector']}: {cell['latency_error']}"
+        f"Not timed: {_chain(cell)}: {cell['latency_error']}"
         for cell in cells
         if cell.get("latency_error")
     ]
@@ -236,12 +254,15 @@ def accuracy_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) 
         Column("macro_f1", "macro-F1 %", "percent"),
         Column("cross_entropy", "cross-entropy", "number", show="any"),
         Column("found", "faces found", "found"),
+        Column("aligned", "faces aligned", "count", show="any"),
         STATUS,
     )
     first = [
         "Accuracy, shared labels, multi-target, macro-F1 and cross-entropy are over found faces; "
         "end-to-end counts a missed face as wrong."
     ]
+    if any(cell["axes"].get("align") for cell in chosen):
+        first.append("A face whose eyes were not located is not aligned, and counts as it is.")
     return Table("Accuracy", columns, tuple(rows), (*first, *notes(chosen, run, shared=True)))
 
 
@@ -256,7 +277,7 @@ def recall_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) ->
     for cell in chosen:
         row: Row = dict(cell["axes"])
         for emotion in EMOTIONS:
-            _put(row, f"recall_{emotion}", cell["recall"].get(emotion))
+            put(row, f"recall_{emotion}", cell["recall"].get(emotion))
         row |= {"weights": cell.get("weights"), "floor": bool(cell.get("floor"))}
         rows.append(row | {"id": cell.get("id")})
     columns = (
@@ -294,40 +315,6 @@ def robustness_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None
         "success is over the attacked faces that were right when clean: their number follows 'of'."
     ]
     return Table("Robustness", columns, tuple(rows), (*first, *notes(chosen, run, shared=False)))
-
-
-def landmark_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
-    """How far landmarkers are from the true points, those that failed or were skipped below."""
-    chosen = [cell for cell in cells if cell["axes"].get("landmarker")]
-    chosen.sort(key=lambda cell: (cell["status"] != "ok", bool(cell.get("home_advantage"))))
-    rows = []
-    for cell in wanted(chosen):
-        row = flat(cell) | {"points": cell.get("points")}
-        # Of landmarks the faces are counted, of which an image may have several.
-        row["n"] = (cell.get("images") or {}).get("faces")
-        for name in ("nme_inter_ocular", "nme_inter_pupil", "failure_rate", "auc"):
-            _put(row, name, (cell.get("metrics") or {}).get(name))
-        rows.append(row)
-    columns = (
-        *(Column(axis, axis, show="varies") for axis in ("dataset", "split", "protocol")),
-        Column("detector", "detector"),
-        Column("landmarker", "landmarker", "named"),
-        Column("points", "points", "count"),
-        Column("nme_inter_ocular", "NME inter-ocular", "error"),
-        Column("nme_inter_pupil", "NME inter-pupil", "error"),
-        Column("auc", "AUC 0.08", "number"),
-        Column("failure_rate", "failures % [95 % CI]", "interval"),
-        Column("found", "faces found", "found"),
-        Column("latency_p50_ms", "p50 ms", "time"),
-        Column("images_per_s", "images/s", "rate"),
-        STATUS,
-    )
-    first = [
-        "NME: the mean distance of the points that both schemes share, over the true distance of "
-        "the outer eye corners (inter-ocular) or of the eyes' centres (inter-pupil), for the faces "
-        "that were located. A missed face is a failure, and so is an error above 0.08."
-    ]
-    return Table("Landmarks", columns, tuple(rows), (*first, *notes(chosen, run, shared=False)))
 
 
 def latency_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:

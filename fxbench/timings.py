@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from fxbench import latency
+from fxbench.cells import Cell, belongs, components
 from fxbench.errors import FxbenchError, StoreError
 from fxbench.loader import Loader, one_line
-from fxbench.plan import Cell, Plan, belongs
+from fxbench.plan import Plan
 from fxbench.progress import Observer
 from fxbench.selection import Source
 from fxbench.store import RunFolder
 from fxbench.types import Batch
 
 _log = logging.getLogger("fxbench")
-_STEPS = {"classifier": latency.classify, "landmarker": latency.locate}
 
 
 class Timings:
@@ -43,8 +44,8 @@ class Timings:
                 continue
             known = self._folder.read_latency(cell.id)
             if known is None:
-                what = cell.classifier or cell.landmarker
-                self._observer.note(f"Timing {what} behind {cell.detector}")
+                behind = "" if cell.kind == "detector" else f" behind {cell.detector}"
+                self._observer.note(f"Timing {cell.scored}{behind}")
                 try:
                     sample = sample or latency.sample_images(source)
                     known = self._time(cell, sample, detections)
@@ -71,23 +72,46 @@ class Timings:
     def _time(
         self, cell: Cell, sample: Batch, detections: dict[str, latency.Detections]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        kind = "landmarker" if cell.landmarker is not None else "classifier"
-        keys = ("detector", cell.detector), (kind, str(getattr(cell, kind)))
-        detector, second = (self._loader.get(self._plan.registry.get(*key)) for key in keys)
+        keys = components(cell)
+        made = {key: self._loader.get(self._plan.registry.get(*key)) for key in keys}
         if cell.detector not in detections:
+            detector = made["detector", cell.detector]
             detections[cell.detector] = latency.time_detector(detector, sample)
-        columns: dict[str, Any] = latency.time_chain(
-            _STEPS[kind](second), sample, detections[cell.detector]
-        )
-        detect_s, second_s = (self._loader.seconds[key] for key in keys)
+        found = detections[cell.detector]
+        columns: dict[str, Any]
+        if cell.kind == "detector":
+            columns = latency.detection_alone(sample, found)
+        else:
+            columns = latency.time_chain(self._step(cell, made), sample, found)
+        seconds = {key: self._loader.seconds[key] for key in keys}
         meta = {
             "axes": cell.axes,
             "threads": int(os.environ.get("OMP_NUM_THREADS", "0")),
             "load": {
-                "detect_load_s": detect_s,
-                "classify_load_s": second_s,
-                "load_s": detect_s + second_s,
+                "detect_load_s": seconds["detector", cell.detector],
+                "classify_load_s": seconds.get((cell.kind, cell.scored), 0.0)
+                if cell.kind != "detector"
+                else 0.0,
+                "load_s": sum(seconds.values()),
             },
         }
         self._folder.write_latency(cell.id, columns, meta)
         return columns, meta
+
+    def _step(self, cell: Cell, made: Mapping[tuple[str, str], Any]) -> latency.Step:
+        """What follows detection in a cell."""
+        component = made[cell.kind, cell.scored]
+        if cell.kind == "landmarker":
+            if self._one_call(cell):
+                return latency.nothing_more
+            return latency.locate(component)
+        if cell.align is None:
+            return latency.classify(component)
+        landmarker = made["landmarker", str(cell.landmarker)]
+        return latency.classify(component, latency.Aligning(landmarker, cell.align))
+
+    def _one_call(self, cell: Cell) -> bool:
+        """Whether the points come with the boxes, in one call."""
+        sources = [self._plan.registry.get(*key).component.source for key in components(cell)]
+        names = {source and source.name for source in sources}
+        return len(names) == 1 and None not in names

@@ -149,6 +149,35 @@ class Points:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """What an analyzer answers about a tuple of images.
+
+    Attributes:
+        boxes: the faces.
+        points: their landmarks, row-aligned with `boxes`, or None.
+        probabilities: float32 (M, K), of the analyzer's labels, rows sum to 1, or None.
+        failures: the index of each image that got no answer, with the reason in one line. It has
+            no box.
+    """
+
+    boxes: Boxes
+    points: Points | None = None
+    probabilities: Float32 | None = None
+    failures: tuple[tuple[int, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        count = len(self.boxes)
+        if self.points is not None and len(self.points.xy) != count:
+            raise PluginError(f"Analysis has {len(self.points.xy)} rows of points, {count} boxes.")
+        if self.probabilities is not None:
+            check_array("Analysis.probabilities", self.probabilities, np.float32, (count, None))
+            object.__setattr__(self, "probabilities", _freeze(self.probabilities))
+        silent = [index for index, _ in self.failures]
+        if np.isin(self.boxes.frame, silent).any():
+            raise PluginError("Analysis has a box in an image that it gives no answer for.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Truth:
     """What is known of the faces of a batch, one row for each face.
 

@@ -12,7 +12,9 @@ from made_up import IMAGES, Squares, Uniform, Whole, entry, reason, run
 from fxbench import runner
 from fxbench.faces import match
 from fxbench.schemes import SCHEMES
-from fxbench.tables import landmark_table
+from fxbench.scoring_landmarks import averaged
+from fxbench.store import StoredRun
+from fxbench.tables_faces import landmark_table
 from fxbench.types import Boxes, Points, Truth
 
 EYES = (36, 45)
@@ -63,6 +65,10 @@ def landmarks(tmp_path: Path, *entries: Any, **selection: Any) -> Any:
     )
 
 
+def located(stored: StoredRun) -> list[Any]:
+    return [cell for cell in stored.cells if cell["axes"].get("landmarker")]
+
+
 def test_the_error_is_a_mean_in_units_of_the_eyes_distance(tmp_path: Path) -> None:
     five = [45, 42, 36, 39, 33]
     stored = landmarks(
@@ -70,14 +76,14 @@ def test_the_error_is_a_mean_in_units_of_the_eyes_distance(tmp_path: Path) -> No
         entry("landmarker", "off", Off),
         entry("landmarker", "five", lambda: Off("dlib-5", five)),
     )
-    for cell in stored.cells:
+    for cell in located(stored):
         assert cell["status"] == "ok", cell["reason"]
         assert cell["metrics"]["nme_inter_ocular"]["value"] == pytest.approx(0.05)
         assert cell["metrics"]["failure_rate"]["value"] == 0
         assert cell["metrics"]["auc"]["value"] == pytest.approx(1 - 0.05 / 0.08)
         assert cell["images"]["faces"] == IMAGES
         assert cell["curve"]["share"][-1] == 1
-    assert {cell["points"] for cell in stored.cells} == {68, 5}
+    assert {cell["points"] for cell in located(stored)} == {68, 5}
     assert len(landmark_table(stored.cells, stored.run).rows) == 2
     again = landmarks(
         tmp_path,
@@ -87,6 +93,38 @@ def test_the_error_is_a_mean_in_units_of_the_eyes_distance(tmp_path: Path) -> No
     assert again.cells == stored.cells
 
 
+def test_a_point_that_the_truth_lacks_is_compared_with_a_mean(tmp_path: Path) -> None:
+    class Five(Off):
+        """The right five points, the centre of the right eye two pixels too low."""
+
+        def __init__(self) -> None:
+            super().__init__("yunet-5", [30, 30, 30, 48, 54])
+            right, left = (shape()[start : start + 6].mean(axis=0) for start in (36, 42))
+            self.points[:2] = [right, left]
+            self.points[0, 1] += 2
+            self.points[2:] -= (0.5, 0)
+
+    stored = landmarks(tmp_path, entry("landmarker", "five", Five))
+    (cell,) = [cell for cell in stored.cells if cell["axes"].get("landmarker")]
+    assert cell["status"] == "ok", cell["reason"]
+    assert cell["points"] == 5
+    assert cell["metrics"]["nme_inter_ocular"]["value"] == pytest.approx(2 / 5 / 10, rel=1e-5)
+
+
+def test_the_mean_of_a_group_of_points() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.uniform(0, 5000, (3, 6, 2)).astype(np.float32)
+    points[2, 5] = np.nan
+    means = averaged(points, [[4], [1, 2, 5], [0]])
+    assert means.shape == (3, 3, 2)
+    assert means.dtype == np.float32
+    assert np.array_equal(means[:, 0], points[:, 4])
+    assert np.array_equal(means[:, 2], points[:, 0])
+    assert means[:2, 1] == pytest.approx((points[:2, 1] + points[:2, 2] + points[:2, 5]) / 3)
+    assert np.isnan(means[2, 1]).all()
+    assert averaged(points[:0], [[0]]).shape == (0, 1, 2)
+
+
 def test_a_missed_face_is_a_failure(tmp_path: Path) -> None:
     class Half(Whole):
         def detect(self, images: Any) -> Boxes:
@@ -94,7 +132,7 @@ def test_a_missed_face_is_a_failure(tmp_path: Path) -> None:
             return Boxes.from_lists(found)
 
     stored = landmarks(tmp_path, entry("landmarker", "off", Off), entry("detector", "half", Half))
-    (cell,) = stored.cells
+    (cell,) = located(stored)
     assert cell["metrics"]["failure_rate"]["value"] == 0.5
     assert cell["metrics"]["nme_inter_ocular"]["n"] == IMAGES // 2
     assert cell["metrics"]["detection_rate"]["value"] == 0.5
@@ -102,7 +140,7 @@ def test_a_missed_face_is_a_failure(tmp_path: Path) -> None:
 
 def test_schemes_without_a_common_point_are_a_failed_row(tmp_path: Path) -> None:
     stored = landmarks(tmp_path, entry("landmarker", "own", lambda: Off("of-my-own", [1, 2])))
-    assert [cell["status"] for cell in stored.cells] == ["failed"]
+    assert [cell["status"] for cell in located(stored)] == ["failed"]
     assert "can't be compared" in reason(stored)
     assert "of-my-own" not in SCHEMES
 
@@ -120,7 +158,7 @@ def test_a_wrong_answer_is_a_failed_row(tmp_path: Path, answer: Any, message: st
             return answer
 
     stored = landmarks(tmp_path, entry("landmarker", "wrong", Wrong))
-    assert [cell["status"] for cell in stored.cells] == ["failed"]
+    assert [cell["status"] for cell in located(stored)] == ["failed"]
     assert message in reason(stored)
 
 
@@ -172,7 +210,7 @@ def test_photos_without_a_face_cost_the_others_nothing(tmp_path: Path) -> None:
             classifiers=None,
             limit=limit,
         )
-        (cell,) = stored.cells
+        (cell,) = located(stored)
         assert cell["status"] == "ok", cell["reason"]
         assert cell["images"]["faces"] == found
 
@@ -189,7 +227,7 @@ def test_a_landmarker_that_made_the_truth_is_marked_and_stands_last(tmp_path: Pa
         landmarkers=("all",),
         classifiers=None,
     )
-    cells = [cell for cell in stored.cells if cell["axes"].get("landmarker")]
+    cells = located(stored)
     marked = {cell["axes"]["landmarker"]: cell["home_advantage"] for cell in cells}
     assert marked == {"a-home": True, "guest": False}
     table = landmark_table(stored.cells)

@@ -13,6 +13,7 @@ from made_up import IMAGES, PLUGIN, Sign, Squares, Uniform, Whole, entry, reason
 
 from fxbench import runner
 from fxbench.component import Option, Terms, Weights
+from fxbench.costs import costs
 from fxbench.labels import EMOTIONS
 from fxbench.options import resolve
 from fxbench.registry import Registry, discover
@@ -240,7 +241,7 @@ def test_the_price_counts_every_call(tmp_path: Path) -> None:
     )
     selection = Selection(classifiers=("cloud",))
     prepared = runner.prepare(selection, (), registry, tmp_path)
-    announced, price = prepared.plan.costs()
+    announced, price = costs(prepared.plan)
     runner.run(prepared, runner.Settings(tmp_path / "results", tmp_path / "cache", threads=1))
     assert sum(calls) == announced == 2 * IMAGES
     assert price == pytest.approx(0.4)

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from fxbench.labels import EMOTIONS
+from fxbench.matrix import matrix_table
 from fxbench.tables import (
     accuracy_table,
     format_epsilon,
@@ -144,7 +145,7 @@ def test_an_axis_that_differs_becomes_a_column():
     assert header[0] == "protocol"
     assert [row[0] for row in rows] == ["majority", "plurality"]
     later = [cell(axes={"align": "eyes"}), cell(axes={"align": "none"})]
-    assert "align" in lines_of(to_markdown(accuracy_table(later)))[0]
+    assert "aligned" in lines_of(to_markdown(accuracy_table(later)))[0]
 
 
 def test_cells_without_a_result_stand_below_with_their_reason():
@@ -309,3 +310,24 @@ def test_a_reader_needs_no_numpy_no_plugin_and_no_runner():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.splitlines() == ["[]", "[]"]
+
+
+def test_the_matrix_has_a_row_for_each_detector_and_a_column_for_each_classifier():
+    def scored(detector, classifier, value, **more):
+        made = cell(axes={"detector": detector, "classifier": classifier, **more.pop("axes", {})})
+        made["metrics"] = {"accuracy_end_to_end": {"value": value}}
+        return made | more
+
+    table = matrix_table(
+        [
+            scored("haar", "weak", 0.2),
+            scored("haar", "strong", 0.5, weights="unverified"),
+            scored("whole", "strong", 0.9, weights="unverified"),
+            scored("whole", "strong", 0.1, axes={"attack": "fgsm", "epsilon": 0.1}),
+            failed(classifier="broken"),
+        ]
+    )
+    header, rows = lines_of(to_markdown(table))
+    assert header == ["detector", "strong† %", "weak %"]
+    assert rows == [["whole", "90.0", "-"], ["haar", "50.0", "20.0"]]
+    assert any("unverified" in note for note in table.notes)

@@ -13,8 +13,8 @@ from fxbench.audit.assignment import Answers, Order, codes_of, find, text_of
 from fxbench.audit.findings import CHECKS, Audit, Finding
 from fxbench.audit.images import Images
 from fxbench.audit.readers import Reader
-from fxbench.chunkwork import probabilities
 from fxbench.errors import UsageError
+from fxbench.facework import probabilities
 from fxbench.metrics.calibration import Reliability
 from fxbench.metrics.intervals import proportion
 from fxbench.selection import evenly_spaced

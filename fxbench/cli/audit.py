@@ -176,6 +176,7 @@ def _entry(registry: Registry, name: str) -> Entry:
         for entry in named:
             if entry.kind.name == kind:
                 return entry
+    registry.refuse_retired("classifier", name)
     if named:
         raise UsageError(
             f"{name} is a {named[0].kind.name}: an audit is of a classifier or a dataset."

@@ -18,6 +18,8 @@ from fxbench.errors import StoreError, UsageError
 @click.option("--dataset", help="Of this dataset.")
 @click.option("--attack", help="Under this attack; by default without one.")
 @click.option("--epsilon", type=Epsilons(), help="With this budget, such as 8/255.")
+@click.option("--align", help="Of faces that are aligned so: eyes or similarity.")
+@click.option("--landmarker", help="Of faces that are aligned by its points.")
 @click.option(
     "-o",
     "--output",
@@ -33,6 +35,8 @@ def command(
     dataset: str | None,
     attack: str | None,
     epsilon: tuple[float, ...] | None,
+    align: str | None,
+    landmarker: str | None,
     output: Path | None,
     results: Path,
 ) -> None:
@@ -55,7 +59,14 @@ def command(
     if epsilon is not None and len(epsilon) != 1:
         raise UsageError(f"--epsilon takes one budget, not {len(epsilon)}.")
     stored = load(find(results, run))
-    axes = {"classifier": classifier, "detector": detector, "dataset": dataset, "attack": attack}
+    axes = {
+        "classifier": classifier,
+        "detector": detector,
+        "dataset": dataset,
+        "attack": attack,
+        "align": align,
+        "landmarker": landmarker,
+    }
     try:
         cell = find_cell(stored.cells, **axes, epsilon=epsilon[0] if epsilon else None)
     except UsageError as error:

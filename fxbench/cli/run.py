@@ -39,6 +39,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="Budgets of the attacks, of the pixels' range [0, 1].",
 )
+@click.option(
+    "--align",
+    "aligns",
+    type=Names(),
+    default="none",
+    show_default=True,
+    help="How faces are aligned by their landmarks before they are classified: none, eyes "
+    "(level), similarity (level, and at fixed places).",
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and run nothing.")
 @run_options
 def command(
@@ -46,6 +55,7 @@ def command(
     split: str | None,
     protocol: str | None,
     epsilons: tuple[float, ...],
+    aligns: tuple[str, ...],
     limit: int | None,
     settings: tuple[str, ...],
     results: Path,
@@ -70,6 +80,7 @@ def command(
       fxbench run --set ferplus.path=~/data/ferplus --split valid
       fxbench run --classifiers emopy,deepface
       fxbench run --detectors all --classifiers all --attacks none,fgsm --epsilons 4/255
+      fxbench run --classifiers emopy --landmarkers dlib-68 --align none,similarity
       fxbench run --limit 200 --dry-run
       fxbench run --model my.onnx --labels neutral,happiness,none --input grey,64,0..1
     """
@@ -84,7 +95,18 @@ def command(
 
     opened = open_given(model=model, labels=labels, input_=input_, name=name)
     registry, names["classifiers"] = with_model(opened, names["classifiers"])
-    selection = Selection(split=split, protocol=protocol, epsilons=epsilons, limit=limit, **names)
+    selection = Selection(
+        split=split,
+        protocol=protocol,
+        epsilons=epsilons,
+        limit=limit,
+        aligns=aligns,
+        datasets=names["datasets"],
+        detectors=names["detectors"],
+        landmarkers=names["landmarkers"],
+        classifiers=names["classifiers"],
+        attacks=names["attacks"],
+    )
     prepared = runner.prepare(selection, settings, registry)
     check_first(opened, prepared.plan.options)
     for entry, reason in prepared.plan.left_out:
@@ -128,7 +150,9 @@ def execute(prepared: Prepared, how: Settings, *, as_json: bool) -> int:
 
 def ask_before_sending(plan: Plan, max_cost: float | None) -> None:
     """Images leave this machine only when a person has agreed to it, and to its price."""
-    calls, price = plan.costs()
+    from fxbench.costs import costs
+
+    calls, price = costs(plan)
     if not calls:
         return
     what = f"This plan sends {calls} images to cloud services and costs about {price:.2f} USD"
@@ -142,9 +166,10 @@ def ask_before_sending(plan: Plan, max_cost: float | None) -> None:
 
 
 def _show_plan(plan: Plan, *, as_json: bool) -> None:
+    from fxbench.costs import costs
     from fxbench.runner import exclusions, factors
 
-    calls, price = plan.costs()
+    calls, price = costs(plan)
     record: dict[str, Any] = {
         "cells": len(plan.cells),
         "factors": factors(plan),

@@ -10,10 +10,13 @@ from typing import Any
 import click
 
 from fxbench.availability import availability
+from fxbench.component import Weights
+from fxbench.download.addresses import shown as shown_url
 from fxbench.errors import UsageError
 from fxbench.names import unknown_name
 from fxbench.options import Options, plain, resolve, shown
-from fxbench.registry import Entry, Plugin, discover
+from fxbench.registry import Entry, Plugin, RetiredEntry, discover
+from fxbench.weights import inspect
 
 
 @click.command("show")
@@ -34,11 +37,13 @@ def command(*, name: str, as_json: bool) -> None:
     plugins = [plugin for plugin in registry.plugins if plugin.name == name]
     if not entries:
         entries = [entry for entry in registry.entries if entry.plugin.name == name]
-    if not entries and not plugins:
+    retired = [gone for gone in registry.retired if name in (gone.retired.name, gone.plugin.name)]
+    if not entries and not plugins and not retired:
         known = [e.name for e in registry.entries] + [p.name for p in registry.plugins]
         raise UsageError(unknown_name("component or plugin", name, known))
     records = [_component(entry, options) for entry in entries]
-    records += [_plugin(plugin) for plugin in plugins if plugin.problems or not entries]
+    records += [_retired(gone) for gone in retired]
+    records += [_plugin(plugin) for plugin in plugins if plugin.problems or not records]
     if as_json:
         click.echo(json.dumps(records, indent=1))
         return
@@ -54,6 +59,17 @@ def _plugin(plugin: Plugin) -> dict[str, Any]:
         "distribution": f"{plugin.distribution} {plugin.version}",
         "state": plugin.state,
         "problems": list(plugin.problems),
+    }
+
+
+def _retired(gone: RetiredEntry) -> dict[str, Any]:
+    return {
+        "kind": gone.kind.name,
+        "name": gone.retired.name,
+        "state": "retired",
+        "detail": gone.retired.reason,
+        "plugin": gone.plugin.name,
+        "distribution": f"{gone.plugin.distribution} {gone.plugin.version}",
     }
 
 
@@ -76,9 +92,11 @@ def _component(entry: Entry, options: Options) -> dict[str, Any]:
         "licence": component.licence,
         "price_usd_per_call": component.price,
         "sends_images_away": component.sends,
+        "what_is_sent": component.sends_what,
         "options": [
             {
                 "name": option.name,
+                "set_as": f"{component.owner}.{option.name}",
                 "type": option.type,
                 "default": plain(option.default),
                 "value": shown(option.name, values[option.name]),
@@ -89,17 +107,7 @@ def _component(entry: Entry, options: Options) -> dict[str, Any]:
             }
             for option in component.options
         ],
-        "weights": [
-            {
-                "name": weights.name,
-                "path": str(weights.locate() or ""),
-                "sha256": weights.sha256,
-                "source": weights.source,
-                "licence": weights.licence,
-                "mend": weights.mend,
-            }
-            for weights in component.weights
-        ],
+        "weights": [_weights(weights) for weights in component.weights],
     }
     if component.terms is not None:
         record["terms"] = {
@@ -109,6 +117,21 @@ def _component(entry: Entry, options: Options) -> dict[str, Any]:
             "may_send_to_cloud": component.terms.may_send_to_cloud,
         }
     return record
+
+
+def _weights(weights: Weights) -> dict[str, Any]:
+    found = inspect(weights)
+    return {
+        "name": weights.name,
+        "state": found.state,
+        "path": "" if found.path is None else str(found.path),
+        "why": found.why if found.state != "missing" else "",
+        "sha256": weights.sha256,
+        "source": weights.source,
+        "url": None if weights.url is None else shown_url(weights.url),
+        "licence": weights.licence,
+        "mend": weights.mend,
+    }
 
 
 def _print(record: dict[str, Any]) -> None:
@@ -122,7 +145,7 @@ def _print(record: dict[str, Any]) -> None:
             for option in value:
                 default = "required" if option["required"] else f"default {option['default']!r}"
                 kind = "|".join(option["choices"]) or option["type"]
-                click.echo(f"  {record['name']}.{option['name']} ({kind}, {default})")
+                click.echo(f"  {option['set_as']} ({kind}, {default})")
                 click.echo(f"      {option['help']}")
                 if option["value"] != option["default"]:
                     click.echo(f"      now {option['value']!r}")

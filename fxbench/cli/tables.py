@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from fxbench.cli.options import format_option, results_option
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fxbench.store import StoredRun
     from fxbench.tabular import Format, Table
 
-_NAMES = ("accuracy", "recall", "robustness", "landmarks", "latency")
-_USUAL = ("accuracy", "robustness", "landmarks", "latency")
+_USUAL = ("accuracy", "robustness", "detection", "landmarks", "latency", "services")
+_NAMES = (*_USUAL, "matrix", "recall")
 
 
 @click.command("tables")
@@ -24,17 +26,18 @@ _USUAL = ("accuracy", "robustness", "landmarks", "latency")
     "--table",
     "name",
     type=click.Choice(_NAMES),
-    help="Only this one; by default all but recall that have a row.",
+    help="Only this one; by default all but matrix and recall that have a row.",
 )
 @format_option
 @results_option
 def command(*, run: str | None, name: str | None, form: str, results: Path) -> None:
-    """Print the accuracy, robustness and latency tables of RUN, by default of the latest run.
+    """Print the tables of RUN, by default of the latest run.
 
     \b
     Examples:
       fxbench tables
       fxbench tables ferplus-valid-1a2b3c4d --format md
+      fxbench tables --table matrix --format md
       fxbench tables --table recall
     """
     from fxbench.store import find, load
@@ -47,15 +50,20 @@ def command(*, run: str | None, name: str | None, form: str, results: Path) -> N
 
 def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) -> None:
     """Print tables of a run to standard output; of several, those that have a row."""
-    from fxbench import tables
+    from fxbench import tables, tables_faces
+    from fxbench.matrix import matrix_table
+    from fxbench.service_table import service_table
     from fxbench.tabular import render
 
-    makers = {
+    makers: dict[str, Callable[[Any, Any], Table]] = {
         "accuracy": tables.accuracy_table,
+        "matrix": matrix_table,
         "recall": tables.recall_table,
         "robustness": tables.robustness_table,
-        "landmarks": tables.landmark_table,
+        "detection": tables_faces.detection_table,
+        "landmarks": tables_faces.landmark_table,
         "latency": tables.latency_table,
+        "services": lambda _, run: service_table(run),
     }
     made = {name: makers[name](stored.cells, stored.run) for name in names}
     if form == "json":

@@ -23,20 +23,7 @@ LIMIT = 0.08
 """The largest inter-ocular error that is no failure, and where the area under the curve ends."""
 
 _OUTER_CORNERS = ("right_eye_outer_corner", "left_eye_outer_corner")
-_EYES = tuple(
-    tuple(
-        f"{side}_eye_{part}"
-        for part in (
-            "outer_corner",
-            "upper_outer",
-            "upper_inner",
-            "inner_corner",
-            "lower_inner",
-            "lower_outer",
-        )
-    )
-    for side in ("right", "left")
-)
+_CENTRES = ("right_eye_centre", "left_eye_centre")
 
 
 def nme(predicted: Float32, truth: Float32, normaliser: Float64) -> Float64:
@@ -99,7 +86,7 @@ def inter_ocular(truth: Float32, scheme: str) -> Float64 | None:
 
 
 def inter_pupil(truth: Float32, scheme: str) -> Float64 | None:
-    """The distance of the centres of the eyes, each the mean of the six points around it.
+    """The distance of the centres of the eyes, in `300w-68` the mean of the six points around each.
 
     Ren, Cao, Wei & Sun (2014), Face alignment at 3000 FPS via regressing local binary features,
     CVPR, normalise by the distance of the pupils; `300w-68` has none, and the mean of an eye's
@@ -113,11 +100,12 @@ def inter_pupil(truth: Float32, scheme: str) -> Float64 | None:
         float64 (M,), pixels; NaN where a point is not known. None where the scheme has no such
         points.
     """
-    right, left = (schemes.indices(scheme, eye) for eye in _EYES)
-    if right is None or left is None:
+    eyes = schemes.groups(scheme, _CENTRES)
+    if eyes is None:
         return None
     exact = truth.astype(np.float64)
-    return _distance(exact[:, list(right)].mean(axis=1), exact[:, list(left)].mean(axis=1))
+    right, left = (exact[:, list(eye)].mean(axis=1) for eye in eyes)
+    return _distance(right, left)
 
 
 def mean_error(errors: Float64) -> Estimate:

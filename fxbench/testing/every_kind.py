@@ -51,7 +51,7 @@ for attribute in dir(module):
     hook = getattr(module, attribute)
     if hasattr(hook, "fxbench_impl"):
         for component in hook() or ():
-            for file in component.weights:
+            for file in getattr(component, "weights", ()):  # what is Retired has none
                 file.locate()
 print()
 print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))

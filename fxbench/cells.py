@@ -1,0 +1,91 @@
+"""Cells: the combinations that a plan consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fxbench.keys import digest
+from fxbench.selection import Reason, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One combination. An axis that is None is at its default and left out of the record.
+
+    With a classifier it is about emotions, else with a landmarker about its points, else about the
+    detector's boxes. A classifier's cell has a landmarker where faces are aligned by its points.
+    """
+
+    dataset: str
+    split: str
+    protocol: str
+    detector: str
+    classifier: str | None = None
+    landmarker: str | None = None
+    attack: str | None = None
+    norm: str | None = None
+    epsilon: float | None = None
+    surrogate: str | None = None
+    align: str | None = None
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """The axes that are not at their default."""
+        record = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: value for name, value in record.items() if value is not None}
+
+    @property
+    def id(self) -> str:
+        """Twelve hexadecimal digits, the same in every run."""
+        return digest(self.axes)[:12]
+
+    @property
+    def kind(self) -> str:
+        """The kind of component that it scores."""
+        if self.classifier is not None:
+            return "classifier"
+        return "detector" if self.landmarker is None else "landmarker"
+
+    @property
+    def scored(self) -> str:
+        """The name of the component that it scores."""
+        return self.classifier or self.landmarker or self.detector
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """A cell with its place in the plan.
+
+    Attributes:
+        reason: why it is not run; None where it is.
+        status: `planned`, `skipped` or `failed`.
+        asked: False where the reason for skipping follows from the kinds alone (no gradient) or
+            from a component that nobody named, so that the exit status stays 0.
+    """
+
+    cell: Cell
+    reason: Reason | None = None
+    status: str = "planned"
+    asked: bool = True
+
+
+def belongs(cell: Cell, source: Source) -> bool:
+    """Whether the cell is about the images of that source."""
+    return (cell.dataset, cell.split, cell.protocol) == (
+        source.entry.name,
+        source.split,
+        source.protocol,
+    )
+
+
+def components(cell: Cell) -> list[tuple[str, str]]:
+    """Kind and name of the components that a cell's result depends on, its dataset apart."""
+    names = [
+        ("detector", cell.detector),
+        ("landmarker", cell.landmarker),
+        ("classifier", cell.classifier),
+        ("attack", cell.attack),
+        ("classifier", cell.surrogate),
+    ]
+    return list(dict.fromkeys((kind, name) for kind, name in names if name is not None))

@@ -1,0 +1,286 @@
+"""The faces that a detector found in a batch: cropped, aligned, attacked, classified, located."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fxbench.adversary import check_variant, perturbed, seeds_of, targets_of
+from fxbench.align import aligned
+from fxbench.cells import Cell
+from fxbench.errors import PluginError
+from fxbench.faces import choose, crops, match
+from fxbench.labels import EMOTIONS
+from fxbench.schemes import shared_points
+from fxbench.types import (
+    Batch,
+    Bool,
+    Boxes,
+    FaceSpec,
+    Float32,
+    Int64,
+    Points,
+    Truth,
+    UInt8,
+    check_array,
+)
+from fxbench.views import Told, failures_of
+
+if TYPE_CHECKING:
+    from fxbench.chunkwork import ChunkState
+
+Alignment = tuple[str | None, str | None]
+"""How faces are aligned, and by whose points."""
+
+Condition = tuple[str | None, str | None, float | None, str | None, Alignment]
+"""Attack, norm, epsilon, surrogate and alignment."""
+
+
+class BatchFaces:
+    """The faces that one detector found in a batch, cropped once for each FaceSpec.
+
+    Attributes:
+        rows: int64 (M,), the row of the split that each scored face is in.
+        face: int64 (M,), which of the image's boxes it is.
+    """
+
+    def __init__(self, state: ChunkState, batch: Batch, boxes: Boxes) -> None:
+        index = choose(boxes, len(batch.rows), one_box_each(batch.truth, len(batch.rows)))
+        frame = np.flatnonzero(index >= 0)
+        chosen = index[frame]
+        self.rows = batch.rows[frame]
+        self.face = chosen - np.searchsorted(boxes.frame, frame)
+        self._state = state
+        self._batch = batch
+        self._boxes = boxes
+        self._chosen = _taken(boxes, chosen)
+        self._crops: dict[tuple[FaceSpec, Alignment], tuple[UInt8, Bool]] = {}
+        self._points: dict[str, tuple[Points, tuple[tuple[int, str], ...]]] = {}
+        self._adversarial: dict[Condition, UInt8] = {}
+
+    def compute(self, key: str, cell: Cell) -> None:
+        """Compute one stage and add it to its columns; an error fails its cells and no others."""
+        state, kind, name = self._state, cell.kind, cell.scored
+        for of, needed in ((kind, name), ("landmarker", cell.landmarker)):
+            try:
+                if needed is not None:
+                    state.pipeline.load(of, needed)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+                state.pipeline.fail(state.source, error, **{of: needed})
+                return
+        axes: dict[str, Any] = {"detector": cell.detector, kind: name}
+        if kind == "detector":
+            axes |= {"classifier": None, "landmarker": None}
+        if cell.align is not None:
+            axes |= {"align": cell.align, "landmarker": cell.landmarker}
+        if cell.attack is not None:
+            # Without its clean answers a classifier under attack means nothing, so a clean cell
+            # takes all of its attacked ones with it; an attacked one falls alone.
+            axes |= {axis: getattr(cell, axis) for axis in ("attack", "norm", "epsilon")}
+        try:
+            if kind == "classifier":
+                self._predict(key, cell, state.pipeline.load(kind, name))
+            elif kind == "landmarker":
+                self._locate(key, cell, state.pipeline.load(kind, name))
+            else:
+                self._compare(key)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+            state.pipeline.fail(state.source, error, **axes)
+            return
+        what = f"{cell.attack} on {name}" if cell.attack else name
+        state.pipeline.tell(len(self._batch.rows), f"{what} behind {cell.detector}")
+
+    def _predict(self, key: str, cell: Cell, classifier: Any) -> None:
+        begin = time.perf_counter()
+        images, columns = self._batch.frames.images, self._state.columns(key)
+        further: dict[str, Any] = {}
+        if isinstance(classifier, Told) and cell.attack is None and cell.align is None:
+            outputs = checked(cell.scored, classifier.labels, self._told(classifier))
+            columns.note_failures(self._batch, failures_of(classifier))
+        else:
+            faces, done = self._faces(classifier.face, cell)
+            if cell.align is not None:
+                further = {"aligned": done}
+                columns.note_failures(self._batch, self._located(str(cell.landmarker))[1])
+            if cell.attack is not None:
+                faces = self._attacked(cell, classifier, faces)
+            outputs = probabilities(cell.scored, classifier, faces)
+            frame = self._chosen.frame
+            failures = [(int(frame[face]), reason) for face, reason in failures_of(classifier)]
+            columns.note_failures(self._batch, failures)
+        columns.meta["labels"] = list(classifier.labels)
+        columns.add(
+            len(images),
+            time.perf_counter() - begin,
+            row=self.rows.astype(np.int32),
+            face=self.face.astype(np.int16),
+            outputs=outputs.astype(np.float16),
+            **further,
+        )
+
+    def _told(self, classifier: Told) -> Float32:
+        return classifier.tell(self._batch.frames.images, self._chosen)
+
+    def _faces(self, spec: FaceSpec, cell: Cell) -> tuple[UInt8, Bool]:
+        """The faces as a classifier wants them, and which of them are aligned."""
+        alignment = (cell.align, cell.landmarker)
+        if (spec, alignment) not in self._crops:
+            images, boxes = self._batch.frames.images, self._chosen
+            if cell.align is None:
+                faces, done = crops(images, boxes, spec), np.zeros(len(boxes), np.bool_)
+            else:
+                points = self._located(str(cell.landmarker))[0]
+                faces, done = aligned(
+                    images, boxes.frame, boxes.xyxy, points.xy, points.scheme, spec, cell.align
+                )
+            faces.flags.writeable = False
+            self._crops[spec, alignment] = faces, done
+        return self._crops[spec, alignment]
+
+    def _located(self, name: str) -> tuple[Points, tuple[tuple[int, str], ...]]:
+        """The points by which the scored faces are aligned, and the images without an answer."""
+        if name not in self._points:
+            landmarker = self._state.pipeline.load("landmarker", name)
+            points = located(name, landmarker, self._batch.frames.images, self._chosen)
+            self._points[name] = points, failures_of(landmarker)
+        return self._points[name]
+
+    def _attacked(self, cell: Cell, target: Any, faces: UInt8) -> UInt8:
+        """The adversarial faces of a cell, computed once for all targets of its surrogate."""
+        alignment = (cell.align, cell.landmarker)
+        condition = (cell.attack, cell.norm, cell.epsilon, cell.surrogate, alignment)
+        surrogate = self._state.pipeline.load("classifier", str(cell.surrogate))
+        check_variant(target, surrogate)
+        if condition not in self._adversarial:
+            attack = self._state.pipeline.load("attack", str(cell.attack))
+            columns = columns_of(surrogate.labels)
+            labels = self._state.labels_of(self.rows)
+            targets, attacked = targets_of(labels, columns, len(surrogate.labels))
+            adversarial = perturbed(
+                attack,
+                surrogate,
+                faces,
+                targets,
+                attacked,
+                epsilon=float(cell.epsilon or 0.0),
+                seeds=seeds_of(self.rows),
+            )
+            adversarial.flags.writeable = False
+            self._adversarial[condition] = adversarial
+        return self._adversarial[condition]
+
+    def _locate(self, key: str, cell: Cell, landmarker: Any) -> None:
+        """Locate the points of each true face, in the box that was found of it."""
+        truth = self._batch.truth
+        if truth is None or truth.points is None or truth.xyxy is None:
+            raise PluginError(f"{self._state.source.entry.name} gave no true landmarks and boxes.")
+        begin = time.perf_counter()
+        box = match(self._boxes, truth.frame, truth.xyxy)
+        index = box[box >= 0]
+        # Boxes are given in their own order, as a landmarker may expect it of a detector.
+        order = np.argsort(index, kind="stable")
+        points = located(
+            str(cell.landmarker),
+            landmarker,
+            self._batch.frames.images,
+            _taken(self._boxes, index[order]),
+        )
+        xy = np.full((len(box), *points.xy.shape[1:]), np.nan, np.float32)
+        xy[np.flatnonzero(box >= 0)[order]] = points.xy
+        columns = self._state.columns(key)
+        columns.note_failures(self._batch, failures_of(landmarker))
+        schemes = {"scheme": points.scheme, "truth_scheme": truth.points.scheme}
+        # A plugin may add a scheme when it is loaded, which it isn't when this is read again.
+        shared = shared_points(points.scheme, truth.points.scheme, points.xy.shape[1])
+        columns.meta |= schemes | {"shared": shared}
+        first = np.searchsorted(truth.frame, truth.frame)
+        columns.add(
+            len(self._batch.rows),
+            time.perf_counter() - begin,
+            row=self._batch.rows[truth.frame].astype(np.int32),
+            face=(np.arange(len(box)) - first).astype(np.int16),
+            found=box >= 0,
+            points=xy.reshape(len(box), xy.shape[1] * 2),
+            truth=truth.points.xy.reshape(len(box), truth.points.xy.shape[1] * 2),
+        )
+
+    def _compare(self, key: str) -> None:
+        """Put the boxes that were found beside the true ones."""
+        truth, boxes, rows = self._batch.truth, self._boxes, self._batch.rows
+        if truth is None or truth.xyxy is None:
+            raise PluginError(f"{self._state.source.entry.name} gave no true boxes.")
+        none = np.zeros(len(truth.frame), np.float32)
+        self._state.columns(key).add(
+            len(rows),
+            0.0,
+            row=np.concatenate([rows[truth.frame], rows[boxes.frame]]).astype(np.int32),
+            true=np.arange(len(truth.frame) + len(boxes)) < len(truth.frame),
+            xyxy=np.concatenate([truth.xyxy, boxes.xyxy]),
+            score=np.concatenate([none, boxes.score]),
+        )
+
+
+def _taken(boxes: Boxes, index: Int64) -> Boxes:
+    return Boxes(*(getattr(boxes, name)[index] for name in Boxes.__dataclass_fields__))
+
+
+def one_box_each(truth: Truth | None, count: int) -> Float32 | None:
+    """The true box of each of `count` images, float32 (count, 4): its first face's, else NaN."""
+    if truth is None or truth.xyxy is None:
+        return None
+    boxes = np.full((count, 4), np.nan, np.float32)
+    boxes[truth.frame[::-1]] = truth.xyxy[::-1]
+    return boxes
+
+
+def columns_of(labels: tuple[str | None, ...]) -> Int64:
+    """For each of the eight emotions the first output that means it, or -1; int64 (8,)."""
+    return np.array([labels.index(e) if e in labels else -1 for e in EMOTIONS], np.int64)
+
+
+def probabilities(name: str, classifier: Any, faces: UInt8) -> Float32:
+    """A classifier's answer, checked.
+
+    Raises:
+        PluginError: it is no float32 (M, K) of finite numbers whose rows sum to 1.
+    """
+    if not len(faces):
+        return np.zeros((0, len(classifier.labels)), np.float32)
+    return checked(name, classifier.labels, classifier.predict(faces), len(faces))
+
+
+def checked(
+    name: str, labels: tuple[str | None, ...], outputs: Any, count: int | None = None
+) -> Float32:
+    """Probabilities as they are to be, of `count` faces.
+
+    Raises:
+        PluginError: they are no float32 (M, K) of finite numbers whose rows sum to 1.
+    """
+    check_array(f"What {name} predicts", outputs, np.float32, (count, len(labels)))
+    if len(outputs) and not (
+        np.isfinite(outputs).all()
+        and outputs.min() >= 0
+        and np.abs(outputs.sum(axis=1, dtype=np.float64) - 1).max() < 1e-3
+    ):
+        raise PluginError(f"What {name} predicts must be probabilities: each row sums to 1.")
+    right: Float32 = outputs
+    return right
+
+
+def located(name: str, landmarker: Any, images: tuple[UInt8, ...], boxes: Boxes) -> Points:
+    """A landmarker's answer, checked.
+
+    Raises:
+        PluginError: it is no Points with a row for each box.
+    """
+    points: Any = landmarker.locate(images, boxes)
+    if not isinstance(points, Points):
+        raise PluginError(f"{name} must return Points, not {type(points).__name__}.")
+    if len(points.xy) != len(boxes):
+        raise PluginError(
+            f"{name} returned {len(points.xy)} rows of points for {len(boxes)} boxes."
+        )
+    return points

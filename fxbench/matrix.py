@@ -1,0 +1,58 @@
+"""Every detector with every classifier at one glance, from a run's cells alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fxbench.tables import classified, notes
+from fxbench.tabular import Column, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fxbench.tables import Cell
+    from fxbench.tabular import Row
+
+_PLACE = ("dataset", "split", "protocol")
+_AXES = (*_PLACE, "detector", "landmarker", "align")
+
+
+def matrix_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
+    """End-to-end accuracy of clean cells: a row for each detector, a column for each classifier.
+
+    The keys of a row are axes and names of classifiers: fractions from 0 to 1, None without a
+    result. Rows are in the order of their best classifier's accuracy, columns likewise.
+    """
+    chosen = [c for c in classified(cells, attacked=False) if c["status"] == "ok"]
+    found: dict[tuple[Any, ...], dict[str, float]] = {}
+    for cell in chosen:
+        value = (cell["metrics"].get("accuracy_end_to_end") or {}).get("value")
+        if value is not None:
+            key = tuple(cell["axes"].get(axis) for axis in _AXES)
+            found.setdefault(key, {})[cell["axes"]["classifier"]] = value
+    best: dict[str, float] = {}
+    for values in found.values():
+        for name, value in values.items():
+            best[name] = max(value, best.get(name, 0.0))
+    classifiers = sorted(best, key=lambda name: (-best[name], name))
+    order = sorted(found, key=lambda key: (key[: len(_PLACE)], -max(found[key].values())))
+    rows: list[Row] = []
+    for key in order:
+        axes = dict(zip(_AXES, key, strict=True))
+        axes["align"] = axes["align"] or "none"
+        rows.append(axes | {name: found[key].get(name) for name in classifiers})
+    columns = (
+        *(Column(axis, axis, show="varies") for axis in _PLACE),
+        Column("detector", "detector"),
+        Column("align", "aligned", show="varies"),
+        Column("landmarker", "by", show="varies"),
+        *(Column(name, f"{name}{_mark(name, chosen)} %", "percent") for name in classifiers),
+    )
+    first = ["End-to-end accuracy: a face that the detector misses counts as wrong."]
+    return Table("Matrix", columns, tuple(rows), (*first, *notes(chosen, run, shared=False)))
+
+
+def _mark(classifier: str, cells: Iterable[Cell]) -> str:
+    own = [cell for cell in cells if cell["axes"]["classifier"] == classifier]
+    unverified = any(cell.get("weights") == "unverified" for cell in own)
+    return "†" * unverified + "‡" * any(cell.get("floor") for cell in own)
