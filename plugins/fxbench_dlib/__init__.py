@@ -9,11 +9,11 @@ from typing import Any
 
 import fxbench
 from fxbench.component import Component, Option, Weights
-from fxbench.errors import WeightsError
-from fxbench.weights import search
+from fxbench.weights import search, verified
 
 FILE_68 = "shape_predictor_68_face_landmarks.dat"
 FILE_5 = "shape_predictor_5_face_landmarks.dat"
+FILE_MMOD = "mmod_human_face_detector.dat"
 
 _PACKAGE = "face_recognition_models"
 _MEND = (
@@ -25,7 +25,7 @@ _LICENCE_68 = (
     "CC0, but its training data exclude commercial use: dlib's author says that the model "
     "therefore can't be used in a commercial product"
 )
-_LICENCE_5 = "CC0 1.0 (public domain)"
+_CC0 = "CC0 1.0 (public domain)"
 
 
 def locate(name: str) -> Path | None:
@@ -50,18 +50,49 @@ def _hog(*, upsample: int, threshold: float) -> Any:
     return Hog(upsample, threshold)
 
 
-def _landmarker(name: str, scheme: str) -> Any:
-    path = locate(name)
-    if path is None:
-        raise WeightsError(f"dlib needs the weights {name}, which are not there: {_MEND}")
+def _mmod(*, upsample: int, max_pixels: int, threshold: float) -> Any:
+    path = verified("dlib-mmod", _MMOD)
+    from fxbench_dlib.mmod import Mmod
+
+    return Mmod(path, upsample=upsample, max_pixels=max_pixels, threshold=threshold)
+
+
+def _landmarker(name: str, file: Weights, scheme: str) -> Any:
+    path = verified(name, file)
     from fxbench_dlib.landmarks import ShapePredictor
 
     return ShapePredictor(path, scheme)
 
 
+def _file(name: str, sha256: str, size: int, licence: str) -> Weights:
+    return Weights(
+        name,
+        partial(locate, name),
+        sha256,
+        _MEND,
+        source=_SOURCE,
+        licence=licence,
+        bytes=size,
+    )
+
+
+_68 = _file(
+    FILE_68,
+    "fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
+    99693937,
+    _LICENCE_68,
+)
+_5 = _file(
+    FILE_5, "c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888", 9150489, _CC0
+)
+_MMOD = _file(
+    FILE_MMOD, "4cb19393e2fbaf2b1609a9319ad5386618c886a6234ec1b971f3e87c85d87fe6", 729940, _CC0
+)
+
+
 @fxbench.hookimpl
 def fxbench_detectors() -> list[Component]:
-    """The detector `dlib-hog`."""
+    """The detectors `dlib-hog` and `dlib-mmod`."""
     return [
         Component(
             name="dlib-hog",
@@ -85,7 +116,32 @@ def fxbench_detectors() -> list[Component]:
                     "The lowest score of a face; a lower one finds more, and errs more.",
                 ),
             ),
-        )
+        ),
+        Component(
+            name="dlib-mmod",
+            summary="dlib's convolutional network for faces in any pose: slow without a GPU.",
+            factory=_mmod,
+            extra="dlib",
+            requires=("dlib",),
+            options=(
+                Option(
+                    "upsample",
+                    "int",
+                    1,
+                    "How often an image of at least 128 pixels a side is doubled: 0 finds faces "
+                    "from 80 pixels on, 1 from 40 on in four times the time and memory.",
+                ),
+                Option(
+                    "max_pixels",
+                    "int",
+                    2_100_000,
+                    "An image of more pixels is shrunk to so many, and none is doubled beyond "
+                    "them: 2 million take about 2 GB.",
+                ),
+                Option("threshold", "float", 0.0, "The lowest score of a face."),
+            ),
+            weights=(_MMOD,),
+        ),
     ]
 
 
@@ -96,38 +152,20 @@ def fxbench_landmarkers() -> list[Component]:
         Component(
             name="dlib-68",
             summary="dlib's 68 points in the order of 300-W: an ensemble of regression trees.",
-            factory=partial(_landmarker, FILE_68, "300w-68"),
+            factory=partial(_landmarker, "dlib-68", _68, "300w-68"),
             extra="dlib",
             requires=("dlib",),
             traits=frozenset({"default"}),
-            weights=(
-                Weights(
-                    FILE_68,
-                    partial(locate, FILE_68),
-                    sha256="fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
-                    mend=_MEND,
-                    source=_SOURCE,
-                    licence=_LICENCE_68,
-                ),
-            ),
+            weights=(_68,),
             licence="its training data exclude commercial use",
         ),
         Component(
             name="dlib-5",
             summary="dlib's 5 points, the corners of the eyes and the base of the nose: small.",
-            factory=partial(_landmarker, FILE_5, "dlib-5"),
+            factory=partial(_landmarker, "dlib-5", _5, "dlib-5"),
             extra="dlib",
             requires=("dlib",),
             traits=frozenset({"default"}),
-            weights=(
-                Weights(
-                    FILE_5,
-                    partial(locate, FILE_5),
-                    sha256="c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
-                    mend=_MEND,
-                    source=_SOURCE,
-                    licence=_LICENCE_5,
-                ),
-            ),
+            weights=(_5,),
         ),
     ]
