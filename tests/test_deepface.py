@@ -157,6 +157,18 @@ def test_another_engine_is_refused(home, monkeypatch):
 
 
 @heavy
+def test_a_broken_vendor_is_quoted(home, monkeypatch):
+    """A Keras that this DeepFace doesn't go with."""
+    monkeypatch.setenv("DEEPFACE_HOME", str(home))
+    monkeypatch.delitem(sys.modules, "deepface.models.demography.tf.Emotion", raising=False)
+    monkeypatch.setitem(sys.modules, "tensorflow.keras.layers", None)
+    with pytest.raises(UnavailableError) as caught:
+        fxbench_classifiers()[0].factory()
+    assert "tensorflow.keras.layers" in str(caught.value)
+    assert "pip install 'fxbench[deepface]' 'deepface==" in str(caught.value)
+
+
+@heavy
 def test_predictions(home, nowhere, tiny_images, monkeypatch):
     """From a read-only file that only FXBENCH_WEIGHTS finds, below one of its folders."""
     monkeypatch.setenv("FXBENCH_WEIGHTS", os.pathsep.join([str(nowhere), str(home)]))

@@ -1,18 +1,18 @@
-"""DeepFace's emotion model."""
+"""DeepFace's emotion model and its detectors."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import fxbench
-from fxbench.component import Component, Weights
-from fxbench.errors import WeightsError
-from fxbench.weights import search
+from fxbench.component import Component
+from fxbench_deepface.backends import detectors
+from fxbench_deepface.weights import file, found
 
 FILE = "facial_expression_model_weights.h5"
+ONNX_FILE = "facial_expression_model_weights.onnx"
 
+_RELEASES = "https://github.com/serengil/deepface_models/releases/download/v1.0/"
 _MEND = (
     "python -c \"from deepface import DeepFace; DeepFace.build_model('Emotion', "
     "task='facial_attribute')\""
@@ -20,35 +20,27 @@ _MEND = (
 """DeepFace downloads the file into $DEEPFACE_HOME/.deepface/weights, else ~/.deepface/weights."""
 
 
-def _locate() -> Path | None:
-    """Where DeepFace keeps the file if DEEPFACE_HOME says so, FXBENCH_WEIGHTS, the home folder."""
-    home = os.environ.get("DEEPFACE_HOME")
-    if home:
-        path = Path(home) / ".deepface" / "weights" / FILE
-        return path if path.is_file() else search(FILE)
-    found = search(FILE)
-    if found is not None:
-        return found
-    path = Path.home() / ".deepface" / "weights" / FILE
-    return path if path.is_file() else None
+_WEIGHTS = file(FILE, _RELEASES + FILE, _MEND)
+_ONNX_WEIGHTS = file(ONNX_FILE, _RELEASES + ONNX_FILE, "fxbench weights fetch deepface-onnx")
 
 
 def _deepface() -> Any:
-    path = _locate()
-    if path is None:
-        raise WeightsError(
-            f"deepface needs the weights {FILE}, which are neither in "
-            "$DEEPFACE_HOME/.deepface/weights (else ~/.deepface/weights) nor in a folder that "
-            f"FXBENCH_WEIGHTS names. DeepFace fetches them with {_MEND}"
-        )
+    path = found("deepface", _WEIGHTS)
     from fxbench_deepface.emotion import Emotion
 
     return Emotion(path)
 
 
+def _deepface_onnx() -> Any:
+    path = found("deepface-onnx", _ONNX_WEIGHTS)
+    from fxbench_deepface.emotion_onnx import OnnxEmotion
+
+    return OnnxEmotion(path)
+
+
 @fxbench.hookimpl
 def fxbench_classifiers() -> list[Component]:
-    """The classifier `deepface`."""
+    """The classifiers `deepface` and `deepface-onnx`."""
     return [
         Component(
             name="deepface",
@@ -57,15 +49,19 @@ def fxbench_classifiers() -> list[Component]:
             traits=frozenset({"default"}),
             extra="deepface",
             requires=("deepface", "tensorflow", "tf_keras"),
-            weights=(
-                Weights(
-                    FILE,
-                    _locate,
-                    sha256=None,
-                    mend=_MEND,
-                    source="https://github.com/serengil/deepface_models/releases/tag/v1.0, looked "
-                    "for in $DEEPFACE_HOME/.deepface/weights, FXBENCH_WEIGHTS and the home folder",
-                ),
-            ),
-        )
+            weights=(_WEIGHTS,),
+        ),
+        Component(
+            name="deepface-onnx",
+            summary="DeepFace's emotion model for its ONNX engine, in ONNX Runtime.",
+            factory=_deepface_onnx,
+            requires=("onnxruntime",),
+            weights=(_ONNX_WEIGHTS,),
+        ),
     ]
+
+
+@fxbench.hookimpl
+def fxbench_detectors() -> list[Component]:
+    """A detector for each of DeepFace's backends."""
+    return detectors()

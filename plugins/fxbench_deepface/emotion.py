@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -11,11 +10,15 @@ import numpy as np
 from fxbench.errors import PluginError, UnavailableError, WeightsError
 from fxbench.types import FaceSpec, Float32, UInt8, check_array
 from fxbench_deepface.home import deepface_home
+from fxbench_deepface.vendor import speaking_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_SIDE = 48
+LABELS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+FACE = FaceSpec(224, "pad")
+
+SIDE = 48
 _BATCH = 256
 """More faces at once gain nothing, and the first layer alone takes half a megabyte for each."""
 
@@ -32,19 +35,11 @@ class Emotion:
 
     Raises:
         WeightsError: the file is damaged or holds the weights of another network.
-        UnavailableError: DeepFace runs on another engine in this process.
+        UnavailableError: DeepFace can't be imported, or runs on another engine in this process.
     """
 
-    labels: tuple[str | None, ...] = (
-        "anger",
-        "disgust",
-        "fear",
-        "happiness",
-        "sadness",
-        "surprise",
-        "neutral",
-    )
-    face = FaceSpec(224, "pad")
+    labels: tuple[str | None, ...] = LABELS
+    face = FACE
 
     def __init__(self, weights: Path) -> None:
         model = _load(weights)
@@ -54,9 +49,9 @@ class Emotion:
             return model(faces, training=False)
 
         # One trace for every number of faces.
-        signature = [tf.TensorSpec((None, _SIDE, _SIDE, 1), tf.float32)]
+        signature = [tf.TensorSpec((None, SIDE, SIDE, 1), tf.float32)]
         self._run = tf.function(run, input_signature=signature)
-        if self._run(np.zeros((1, _SIDE, _SIDE, 1), np.float32)).shape != (1, len(self.labels)):
+        if self._run(np.zeros((1, SIDE, SIDE, 1), np.float32)).shape != (1, len(self.labels)):
             raise PluginError(
                 f"This release of DeepFace has an emotion model without {len(self.labels)} "
                 "outputs; install another: pip install 'deepface==0.0.103'."
@@ -79,9 +74,9 @@ def preprocess(faces: UInt8) -> Float32:
     so the order is free: resizing first reads and converts a fraction of the pixels. In 8 bits it
     would round.
     """
-    out = np.empty((len(faces), _SIDE, _SIDE, 1), np.float32)
+    out = np.empty((len(faces), SIDE, SIDE, 1), np.float32)
     for face, grey in zip(faces, out, strict=True):
-        small = cv2.resize(face.astype(np.float32), (_SIDE, _SIDE))
+        small = cv2.resize(face.astype(np.float32), (SIDE, SIDE))
         cv2.cvtColor(small, cv2.COLOR_RGB2GRAY, dst=grey)
     brightest = out.max(axis=(1, 2, 3))
     out *= np.float32(1 / 255)
@@ -94,9 +89,7 @@ def preprocess(faces: UInt8) -> Float32:
 
 def _load(weights: Path) -> Any:
     """The Keras model, built by DeepFace."""
-    with warnings.catch_warnings():
-        # TensorFlow, Keras and DeepFace warn of one another's old interfaces.
-        warnings.simplefilter("ignore")
+    with deepface_home(weights), speaking_for("deepface"):
         from deepface.commons import backend_utils
         from deepface.modules import modeling
 
@@ -108,11 +101,10 @@ def _load(weights: Path) -> Any:
             )
         # Not build_model: it keeps the first model of a process, whatever its weights were.
         build = modeling.get_model_class(task="facial_attribute", model_name="Emotion")
-        with deepface_home(weights):
-            try:
-                return build().model
-            except ValueError as error:
-                raise WeightsError(
-                    f"DeepFace can't load {weights}: {error.__cause__ or error}. A whole file of "
-                    "its emotion model is expected; delete this one and get it again."
-                ) from error
+        try:
+            return build().model
+        except ValueError as error:
+            raise WeightsError(
+                f"DeepFace can't load {weights}: {error.__cause__ or error}. A whole file of "
+                "its emotion model is expected; delete this one and get it again."
+            ) from error
