@@ -27,6 +27,7 @@ def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("FXBENCH_") and name != "FXBENCH_TEST_DATA":
             monkeypatch.delenv(name)
     monkeypatch.setenv("FXBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FXBENCH_CONFIG", str(tmp_path / "config"))
     # DeepFace makes a folder in its home when it is imported.
     monkeypatch.setenv("DEEPFACE_HOME", str(tmp_path / "deepface"))
 

@@ -24,6 +24,8 @@ from fxbench.kinds import KINDS
 from fxbench.labels import EMOTIONS
 from fxbench.options import Options
 from fxbench.registry import Entry, discover
+from fxbench.retired import Retired
+from fxbench.schemes import shared_points
 from fxbench.scoring import Predictions, score_attack
 from fxbench.scoring_landmarks import Located, score_landmarks
 from fxbench.selection import Reason, Selection
@@ -86,7 +88,7 @@ def test_every_hook_is_described_and_no_other() -> None:
     assert rows == {kind.hook: kind.protocol for kind in KINDS}
 
 
-@pytest.mark.parametrize("record", [Component, Option, Weights, Terms, FaceSpec])
+@pytest.mark.parametrize("record", [Component, Option, Weights, Terms, Retired, FaceSpec])
 def test_every_field_of_what_a_plugin_returns_is_described(record: Any) -> None:
     text = section("plugins.md", f"### {record.__name__}")
     assert [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")] == [
@@ -122,7 +124,7 @@ def test_every_option_of_a_component_is_described_with_its_default_and_no_other(
             default = "required" if option.required else f"`{option.default}`"
             if isinstance(option.default, bool):
                 default = default.lower()
-            expected.add(f"| `{entry.name}.{option.name}` | {option.type} | {default} |")
+            expected.add(f"| `{entry.component.owner}.{option.name}` | {option.type} | {default} |")
     rows = section("components.md", "## Options").splitlines()
     assert {re.sub(r"\| [^|]*\|$", "|", row) for row in rows if row.startswith("| `")} == expected
 
@@ -142,7 +144,7 @@ def test_every_metric_is_defined() -> None:
 
 def test_every_metric_and_field_of_landmarks_is_defined() -> None:
     truth = np.random.default_rng(0).uniform(0, 100, (3, 68, 2)).astype(np.float32)
-    shared = (list(range(68)), list(range(68)))
+    shared = shared_points("300w-68", "300w-68")
     found = np.ones(3, np.bool_)
     result = score_landmarks(Located(found, truth, truth, "300w-68", shared), 3)
     text = section("metrics.md", "## Landmarks")

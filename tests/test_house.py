@@ -18,10 +18,21 @@ PRODUCT = [
     for folder in ("fxbench", "plugins", "datasets")
     for path in sorted((ROOT / folder).rglob("*.py"))
 ]
-READERS = ("store", "tables", "tabular", "leaderboard")
+READERS = (
+    "store",
+    "tables",
+    "tables_faces",
+    "matrix",
+    "service_table",
+    "tabular",
+    "leaderboard",
+)
 MAY_KNOW = {
     "store": {"errors", "files"},
     "tables": {"labels", "tabular"},
+    "tables_faces": {"tables", "tabular"},
+    "matrix": {"tables", "tabular"},
+    "service_table": {"tabular"},
     "tabular": set(),
     "leaderboard": {"tables", "tabular"},
 }

@@ -55,6 +55,12 @@ def test_normalisers_of_other_schemes():
     assert inter_ocular(truth, "vendor-5") is None
 
 
+def test_inter_pupil_of_a_scheme_that_has_the_eyes_centres():
+    truth = np.array([[(10, 0), (13, 4), (0, 0), (1, 1), (2, 2)]], np.float32)
+    assert inter_pupil(truth, "yunet-5").tolist() == [5]
+    assert inter_ocular(truth, "yunet-5") is None
+
+
 def test_normalisers_of_unknown_points_are_nan():
     truth = face(p36=(np.nan, np.nan), p45=(1, 1))
     assert np.isnan(inter_ocular(truth, "300w-68")).all()
