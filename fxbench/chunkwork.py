@@ -147,6 +147,9 @@ class ChunkState:
                 # What is behind a service is as incomplete as its own answers.
                 if cell.detector in self._boxes:
                     columns.unanswered |= self._boxes[cell.detector].unanswered
+                elif cell.detector in self._known:
+                    known = self._known[cell.detector].meta.get("unanswered", ())
+                    columns.unanswered |= {entry[0]: entry for entry in known}
                 self.pipeline.write(key, columns.chunk({"labels": []} | meta))
 
     def _check_readable(self) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from fxbench.cells import Cell, PlannedCell, belongs, components
-from fxbench.chunks import Chunk, Chunks
-from fxbench.errors import DataError
+from fxbench.chunks import Chunk, Chunks, DamagedChunkError
+from fxbench.errors import DataError, FxbenchError, PluginError, StoreError
 from fxbench.facework import columns_of
 from fxbench.labels import EMOTIONS
+from fxbench.loader import one_line
 from fxbench.plan import Plan
 from fxbench.scoring import Predictions, correct_end_to_end, rank, score, score_attack
 from fxbench.scoring_detection import Detected, score_detections
@@ -155,32 +156,9 @@ def records(
     """The record of every cell of a source, with ranks, without latency."""
     planned = [p for p in plan.cells if belongs(p.cell, source)]
     scored = [p.cell for p in planned if p.status == "planned" and p.cell not in errors]
-    silent = {cell: collector.unanswered(source, cell) for cell in scored}
-    answers = {cell: _answered(readable.answers, silent[cell]) for cell in scored}
-    answered: dict[Cell, Predictions] = {}
-    aligned: dict[Cell, int] = {}
-    for cell in scored:
-        if cell.kind == "classifier":
-            answered[cell], aligned[cell] = collector.predictions(source, answers[cell].rows, cell)
-    shared = shared_labels(answered)
-    results = {
-        cell: _scored(answers[cell], cell, predictions, answered, shared)
-        for cell, predictions in answered.items()
-    }
-    for cell in scored:
-        rows = answers[cell].rows
-        if cell.kind == "landmarker":
-            results[cell] = score_landmarks(collector.located(source, rows, cell), len(rows))
-        elif cell.kind == "detector":
-            traits = plan.registry.get("detector", cell.detector).component.traits
-            detected = collector.detected(source, rows, cell)
-            results[cell] = score_detections(detected, scored="unscored" not in traits)
-    for cell, result in results.items():
-        result["chunks"] = collector.keys(source, cell)
-        result["images"]["unreadable"] = len(readable.unreadable)
-        result["unanswered"] = silent[cell]
-        if cell.align is not None:
-            result["images"]["aligned"] = aligned[cell]
+    scores = _Scores(plan, source, collector, readable, scored)
+    results, answered, silent = scores.results, scores.answered, scores.silent
+    errors = {**errors, **scores.errors}
     # What a service didn't answer is no mistake of any model: such a cell has scores of the other
     # images, which can't be compared with those of all.
     whole = {cell: predictions for cell, predictions in answered.items() if not silent[cell]}
@@ -190,31 +168,106 @@ def records(
         )
         for cell in family:
             results[cell] |= ranked[cell.id]
+    shared = {"shared_labels": list(scores.shared)}
     return [
-        _record(plan, entry, errors) | {"shared_labels": list(shared)} | results.get(entry.cell, {})
-        for entry in planned
+        _record(plan, entry, errors) | shared | results.get(entry.cell, {}) for entry in planned
     ]
 
 
-def _answered(answers: Answers, silent: list[dict[str, Any]]) -> Answers:
-    """The answers without those about images that a service was silent about."""
-    if not silent:
-        return answers
-    rows = [entry["row"] for entry in silent]
-    return answers.take(np.flatnonzero(~np.isin(answers.rows, rows)))
+class _Scores:
+    """The scores of a source's cells, each by itself: what is wrong with one costs no other.
+
+    Attributes:
+        results: what goes into each cell's record.
+        answered: the predictions of each cell with a classifier.
+        silent: of each cell, the images that got no answer from a service.
+        errors: why a cell can't be scored.
+        shared: the emotions that all classifiers have.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        source: Source,
+        collector: Collector,
+        readable: Readable,
+        cells: list[Cell],
+    ) -> None:
+        self.results: dict[Cell, dict[str, Any]] = {}
+        self.answered: dict[Cell, Predictions] = {}
+        self.silent: dict[Cell, list[dict[str, Any]]] = {}
+        self.errors: dict[Cell, str] = {}
+        self._plan = plan
+        self._source = source
+        self._collector = collector
+        self._readable = readable
+        self._aligned: dict[Cell, int] = {}
+        for cell in cells:
+            self._try(cell, self._read)
+        self.shared = shared_labels(self.answered)
+        for cell in cells:
+            if cell not in self.errors:
+                self._try(cell, self._score)
+
+    def _try(self, cell: Cell, step: Callable[[Cell], None]) -> None:
+        clean = _clean(cell)
+        try:
+            if clean in self.errors:
+                raise PluginError(self.errors[clean])
+            step(cell)
+        except (StoreError, DamagedChunkError):
+            raise
+        except Exception as error:  # noqa: BLE001 - numbers of a plugin may be anything
+            text = str(error) if isinstance(error, FxbenchError) else one_line(error)
+            self.errors[cell] = text
+            self.answered.pop(cell, None)
+
+    def _read(self, cell: Cell) -> None:
+        silent = {entry["row"]: entry for entry in self._collector.unanswered(self._source, cell)}
+        if cell.attack is not None:
+            # An attack is measured against the clean answers, so both must be there.
+            silent |= {entry["row"]: entry for entry in self.silent[_clean(cell)]}
+        self.silent[cell] = [silent[row] for row in sorted(silent)]
+        if cell.kind == "classifier":
+            rows = self._answers(cell).rows
+            self.answered[cell], self._aligned[cell] = self._collector.predictions(
+                self._source, rows, cell
+            )
+
+    def _answers(self, cell: Cell) -> Answers:
+        """What is right about the images that count for a cell."""
+        answers = self._readable.answers
+        rows = [entry["row"] for entry in self.silent[cell]]
+        return answers.take(np.flatnonzero(~np.isin(answers.rows, rows))) if rows else answers
+
+    def _score(self, cell: Cell) -> None:
+        collector, source, answers = self._collector, self._source, self._answers(cell)
+        if cell.kind == "landmarker":
+            located = collector.located(source, answers.rows, cell)
+            result = score_landmarks(located, len(answers.rows))
+        elif cell.kind == "detector":
+            traits = self._plan.registry.get("detector", cell.detector).component.traits
+            detected = collector.detected(source, answers.rows, cell)
+            result = score_detections(detected, scored="unscored" not in traits)
+        elif cell.attack is None:
+            result = score(answers, self.answered[cell], self.shared)
+        else:
+            clean = self.answered[_clean(cell)]
+            if self.silent[cell] != self.silent[_clean(cell)]:
+                clean, _ = collector.predictions(source, answers.rows, _clean(cell))
+            asked_for = attacked(answers, clean)
+            result = score_attack(answers, clean, self.answered[cell], asked_for, self.shared)
+        result["chunks"] = collector.keys(source, cell)
+        result["images"]["unreadable"] = len(self._readable.unreadable)
+        result["unanswered"] = self.silent[cell]
+        if cell.align is not None:
+            result["images"]["aligned"] = self._aligned[cell]
+        self.results[cell] = result
 
 
-def _scored(
-    answers: Answers,
-    cell: Cell,
-    predictions: Predictions,
-    answered: Mapping[Cell, Predictions],
-    shared: tuple[str, ...],
-) -> dict[str, Any]:
-    if cell.attack is None:
-        return score(answers, predictions, shared)
-    clean = answered[replace(cell, attack=None, norm=None, epsilon=None, surrogate=None)]
-    return score_attack(answers, clean, predictions, attacked(answers, clean), shared)
+def _clean(cell: Cell) -> Cell:
+    """The cell without its attack."""
+    return replace(cell, attack=None, norm=None, epsilon=None, surrogate=None)
 
 
 def attacked(answers: Answers, clean: Predictions) -> Bool:

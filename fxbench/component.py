@@ -115,6 +115,8 @@ class Component:
             whose name its options are set under.
         credentials: finds out, without importing anything heavy, whether a service's credentials
             are there; returns None where they are, else what to do.
+        where: for a service: which of its places is asked, such as a region; found without
+            importing anything heavy. Its answers may differ from another's.
         sends_what: for one that sends images away: what leaves the machine, where it goes and
             whether it is kept there.
     """
@@ -135,6 +137,7 @@ class Component:
     variant_of: str | None = None
     source: Component | None = None
     credentials: Callable[[], str | None] | None = None
+    where: Callable[[], str] | None = None
     sends_what: str = ""
 
     @property

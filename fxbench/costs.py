@@ -36,7 +36,7 @@ def _questions(plan: Plan, cell: Cell) -> Iterator[tuple[tuple[Any, ...], Compon
     faces = (cell.detector, cell.align, cell.landmarker)
     names: list[tuple[str, str | None, tuple[Any, ...]]] = [
         ("detector", cell.detector, ()),
-        ("landmarker", cell.landmarker, (cell.detector,)),
+        ("landmarker", cell.landmarker, (cell.detector, cell.align is not None)),
         ("classifier", cell.classifier, (*faces, cell.attack, cell.norm, cell.epsilon)),
     ]
     for kind, name, about in names:

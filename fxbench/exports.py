@@ -60,6 +60,11 @@ def predictions(stored: StoredRun, cell: Cell, chunks: Chunks) -> PredictionTabl
     """
     names: dict[int, str] = {}
     outputs: list[Chunk] = []
+    if cell.get("unanswered"):
+        raise UsageError(
+            f"{len(cell['unanswered'])} images of that cell got no answer from a service: give the "
+            "run's command again, so that they are asked about, and export then."
+        )
     for key in cell["chunks"]:
         chunk = chunks.read(key)
         if chunk is None:

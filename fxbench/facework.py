@@ -70,11 +70,13 @@ class BatchFaces:
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
                 state.pipeline.fail(state.source, error, **{of: needed})
                 return
-        axes: dict[str, Any] = {"detector": cell.detector, kind: name}
-        if kind == "detector":
-            axes |= {"classifier": None, "landmarker": None}
-        if cell.align is not None:
-            axes |= {"align": cell.align, "landmarker": cell.landmarker}
+        # An error in one sort of cell says nothing about another sort that shares a component.
+        axes: dict[str, Any] = {
+            "detector": cell.detector,
+            "classifier": cell.classifier,
+            "landmarker": cell.landmarker,
+            "align": cell.align,
+        }
         if cell.attack is not None:
             # Without its clean answers a classifier under attack means nothing, so a clean cell
             # takes all of its attacked ones with it; an attacked one falls alone.
@@ -107,9 +109,10 @@ class BatchFaces:
             if cell.attack is not None:
                 faces = self._attacked(cell, classifier, faces)
             outputs = probabilities(cell.scored, classifier, faces)
-            frame = self._chosen.frame
-            failures = [(int(frame[face]), reason) for face, reason in failures_of(classifier)]
-            columns.note_failures(self._batch, failures)
+            # Without a face it was not asked, and its last failures are of another batch.
+            frame = self._chosen.frame.tolist()
+            failures = failures_of(classifier) if frame else ()
+            columns.note_failures(self._batch, [(frame[face], why) for face, why in failures])
         columns.meta["labels"] = list(classifier.labels)
         columns.add(
             len(images),
@@ -209,8 +212,11 @@ class BatchFaces:
     def _compare(self, key: str) -> None:
         """Put the boxes that were found beside the true ones."""
         truth, boxes, rows = self._batch.truth, self._boxes, self._batch.rows
-        if truth is None or truth.xyxy is None:
-            raise PluginError(f"{self._state.source.entry.name} gave no true boxes.")
+        if truth is None or truth.xyxy is None or not np.isfinite(truth.xyxy).all():
+            raise PluginError(
+                f"{self._state.source.entry.name} gave no true boxes, or some that are not finite: "
+                "detectors can be scored only where those of all faces are known."
+            )
         none = np.zeros(len(truth.frame), np.float32)
         self._state.columns(key).add(
             len(rows),

@@ -23,6 +23,8 @@ _CORE_MODULES = (
     "align",
     "annotated",
     "chunkwork",
+    "cloud/analyzer",
+    "cloud/fitting",
     "enlarge",
     "faces",
     "facework",
@@ -93,6 +95,7 @@ def component_digest(
             "sources": sources_digest(entry.plugin.module),
             "versions": module_versions(component.requires),
             "weights": {name: record["sha256"] for name, record in weights.items()},
+            "where": component.where() if component.where is not None else None,
             "options": {
                 option.name: plain(values[option.name])
                 for option in component.options

@@ -24,6 +24,7 @@ from fxbench.facework import one_box_each
 from fxbench.pipeline import BATCH, BATCH_BYTES, FIRST_BATCH
 from fxbench.selection import Source, evenly_spaced
 from fxbench.types import Batch, Boxes, Float32, Frames, Int64, Truth, UInt8
+from fxbench.views import Told
 
 WARM_UP = 10
 SAMPLES = 100
@@ -92,7 +93,7 @@ def time_detector(detector: Any, sample: Batch) -> Detections:
             break
     # A slow detector's batch is cut to the images that it got through by themselves.
     batch = images[: min(BATCH, len(samples))]
-    batch_ns = _repeated(lambda: detector.detect(batch))
+    batch_ns = _repeated(lambda: _ns(lambda: detector.detect(batch)))
     frames, faces = [], []
     for i, boxes in enumerate(found):
         truth = None
@@ -122,26 +123,28 @@ class Aligning:
     Attributes:
         landmarker: by whose points.
         how: see :func:`fxbench.align.aligned`.
+        there: whether the points came with the boxes, in one call, which has been timed.
     """
 
     landmarker: Any
     how: str
+    there: bool = False
 
 
 def classify(classifier: Any, aligning: Aligning | None = None) -> Step:
     """Crop and predict; where faces are aligned, locating their points counts as cropping."""
 
-    def cut(images: tuple[UInt8, ...], frame: Int64, xyxy: Float32) -> UInt8:
-        if aligning is None:
-            return crops(images, (frame, xyxy), classifier.face)
-        points = aligning.landmarker.locate(images, _boxes(frame, xyxy))
-        return aligned(
-            images, frame, xyxy, points.xy, points.scheme, classifier.face, aligning.how
-        )[0]
-
     def step(images: tuple[UInt8, ...], frame: Int64, xyxy: Float32) -> tuple[int, int]:
         start = time.perf_counter_ns()
-        faces = cut(images, frame, xyxy)
+        if aligning is None:
+            faces = crops(images, (frame, xyxy), classifier.face)
+        else:
+            points = aligning.landmarker.locate(images, _boxes(frame, xyxy))
+            if aligning.there:
+                start = time.perf_counter_ns()
+            faces, _ = aligned(
+                images, frame, xyxy, points.xy, points.scheme, classifier.face, aligning.how
+            )
         between = time.perf_counter_ns()
         classifier.predict(faces)
         return between - start, time.perf_counter_ns() - between
@@ -156,6 +159,17 @@ def locate(landmarker: Any) -> Step:
         boxes = _boxes(frame, xyxy)
         start = time.perf_counter_ns()
         landmarker.locate(images, boxes)
+        return 0, time.perf_counter_ns() - start
+
+    return step
+
+
+def tell(classifier: Told) -> Step:
+    """Analyse the images, of which no crop is made."""
+
+    def step(images: tuple[UInt8, ...], frame: Int64, xyxy: Float32) -> tuple[int, int]:
+        start = time.perf_counter_ns()
+        classifier.tell(images, _boxes(frame, xyxy))
         return 0, time.perf_counter_ns() - start
 
     return step
@@ -215,7 +229,8 @@ def time_chain(step: Step, sample: Batch, detections: Detections) -> dict[str, I
     inside = frame < detections.batch_images
     batch_ns = detections.batch_ns
     if inside.any():
-        batch_ns += _repeated(lambda: step(images, frame[inside], xyxy[inside]))
+        batch = images[: detections.batch_images]
+        batch_ns += _repeated(lambda: sum(step(batch, frame[inside], xyxy[inside])))
     count = len(samples)
     times = np.asarray(samples, np.int64)
     values = (
@@ -254,19 +269,25 @@ def _warm_up(call: Callable[[int], Any], available: int) -> None:
             return
 
 
-def _repeated(call: Callable[[], Any]) -> int:
-    """The median of a few timings in nanoseconds, after one call that isn't counted.
+def _ns(call: Callable[[], Any]) -> int:
+    start = time.perf_counter_ns()
+    call()
+    return time.perf_counter_ns() - start
+
+
+def _repeated(call: Callable[[], int]) -> int:
+    """The median of a few timings in nanoseconds, after one that isn't counted.
 
     Where that first call alone takes half of the budget, it is the answer.
+
+    Args:
+        call: does it, and returns how long it took.
     """
     begin = time.perf_counter_ns()
-    call()
-    first = time.perf_counter_ns() - begin
-    if first > BUDGET_S / 2 * 1e9:
+    first = call()
+    if time.perf_counter_ns() - begin > BUDGET_S / 2 * 1e9:
         return first
     times: list[int] = []
     while len(times) < REPEATS and time.perf_counter_ns() - begin < BUDGET_S * 1e9:
-        start = time.perf_counter_ns()
-        call()
-        times.append(time.perf_counter_ns() - start)
+        times.append(call())
     return int(np.median(times))

@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 from fxbench import protocols
-from fxbench.component import Component
 from fxbench.errors import FxbenchError, PluginError
 from fxbench.labels import EMOTIONS
 from fxbench.options import Options
@@ -25,15 +24,17 @@ class Loader:
 
     Attributes:
         seconds: how long each took to load, by kind and name. The libraries that it requires are
-            imported beforehand, as the first component that needs one would pay for all.
-        analyzers: those that were made, by name: each once, for all views of it.
+            imported beforehand, as the first component that needs one would pay for all. Of a
+            view, what its analyzer took.
+        analyzers: those that were made, by plugin and name: each once, for all views of it.
         memory: what they share answers through.
     """
 
     def __init__(self, options: Options) -> None:
         self.seconds: dict[tuple[str, str], float] = {}
-        self.analyzers: dict[str, Shared] = {}
+        self.analyzers: dict[tuple[str, str], Shared] = {}
         self.memory = Memory()
+        self._analyzer_seconds: dict[tuple[str, str], float] = {}
         self._options = options
         self._made: dict[tuple[str, str], Any] = {}
         self._failed: dict[tuple[str, str], FxbenchError] = {}
@@ -56,7 +57,14 @@ class Loader:
             except FxbenchError as error:
                 self._failed[key] = error
                 raise
-            self.seconds[key] = time.perf_counter() - begin
+            seconds = time.perf_counter() - begin
+            source = entry.component.source
+            if source is not None:
+                # The first view has paid for all.
+                seconds = self._analyzer_seconds.setdefault(
+                    (entry.plugin.module, source.name), seconds
+                )
+            self.seconds[key] = seconds
         return self._made[key]
 
     def fresh(self, entry: Entry) -> Any:
@@ -67,7 +75,7 @@ class Loader:
         """
         name = f"{entry.kind.name} {entry.name}"
         try:
-            made = self._made_by(entry.component)
+            made = self._made_by(entry)
         except FxbenchError:
             raise
         except (Exception, SystemExit) as error:
@@ -81,18 +89,21 @@ class Loader:
             _check_classifier(name, made, gradient="gradient" in entry.component.traits)
         return made
 
-    def _made_by(self, component: Component) -> Any:
+    def _made_by(self, entry: Entry) -> Any:
+        component = entry.component
         options = self._options.of(component)
         if component.source is None or not isinstance(component.factory, Showing):
             return component.factory(**options)
         name = component.source.name
-        if name not in self.analyzers:
+        # Two plugins may call theirs alike.
+        key = (entry.plugin.module, name)
+        if key not in self.analyzers:
             analyzer = component.factory.analyzer(**options)
             if not isinstance(analyzer, protocols.Analyzer):
                 absent = ", ".join(lacking(analyzer, protocols.Analyzer))
                 raise PluginError(f"What {name} makes is no Analyzer: it lacks {absent}.")
-            self.analyzers[name] = Shared(analyzer, self.memory)
-        return component.factory.shows(self.analyzers[name])
+            self.analyzers[key] = Shared(analyzer, self.memory)
+        return component.factory.shows(self.analyzers[key])
 
 
 def _import(modules: tuple[str, ...]) -> None:

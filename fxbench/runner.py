@@ -229,7 +229,7 @@ class _Run:
         """What was asked of services elsewhere, by the name of each."""
         usages = {
             name: getattr(shared.analyzer, "usage", None)
-            for name, shared in self._loader.analyzers.items()
+            for (_, name), shared in self._loader.analyzers.items()
         }
         return {name: usage.record() for name, usage in usages.items() if usage is not None}
 

@@ -53,9 +53,8 @@ class Selection:
                 f"epsilons must be a tuple of numbers from 0 to 1, not {self.epsilons!r}."
             )
         if not self.aligns or not set(self.aligns) <= set(ALIGNMENTS):
-            raise UsageError(
-                f"aligns must be a tuple of {', '.join(ALIGNMENTS)}, not {self.aligns!r}."
-            )
+            wrong = [how for how in self.aligns if how not in ALIGNMENTS] or [""]
+            raise UsageError(unknown_name("way to align", wrong[0], ALIGNMENTS))
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"limit must be at least 1 or None, not {self.limit!r}.")
 
@@ -187,8 +186,8 @@ def aligning(registry: Registry, options: Options, selection: Selection) -> list
     chosen = [one for one in chosen if "floor" not in one.entry.component.traits]
     if not chosen:
         raise UsageError(
-            "Aligning faces needs a landmarker and none is ready: `fxbench list` shows what is "
-            "missing, or name one with --landmarkers."
+            "Aligning faces needs a landmarker that is ready and no floor: `fxbench list` shows "
+            "what is missing; name one with --landmarkers."
         )
     return chosen if selection.landmarkers is not None else chosen[:1]
 

@@ -16,6 +16,7 @@ from fxbench.progress import Observer
 from fxbench.selection import Source
 from fxbench.store import RunFolder
 from fxbench.types import Batch
+from fxbench.views import Told
 
 _log = logging.getLogger("fxbench")
 
@@ -92,7 +93,7 @@ class Timings:
                 "classify_load_s": seconds.get((cell.kind, cell.scored), 0.0)
                 if cell.kind != "detector"
                 else 0.0,
-                "load_s": sum(seconds.values()),
+                "load_s": sum({self._owner(key): s for key, s in seconds.items()}.values()),
             },
         }
         self._folder.write_latency(cell.id, columns, meta)
@@ -101,17 +102,21 @@ class Timings:
     def _step(self, cell: Cell, made: Mapping[tuple[str, str], Any]) -> latency.Step:
         """What follows detection in a cell."""
         component = made[cell.kind, cell.scored]
+        found_by = self._owner(("detector", cell.detector))
+        of_one_call = self._owner((cell.kind, cell.scored)) == found_by
         if cell.kind == "landmarker":
-            if self._one_call(cell):
-                return latency.nothing_more
-            return latency.locate(component)
-        if cell.align is None:
-            return latency.classify(component)
-        landmarker = made["landmarker", str(cell.landmarker)]
-        return latency.classify(component, latency.Aligning(landmarker, cell.align))
+            return latency.nothing_more if of_one_call else latency.locate(component)
+        if cell.align is not None:
+            name = str(cell.landmarker)
+            there = self._owner(("landmarker", name)) == found_by
+            aligning = latency.Aligning(made["landmarker", name], cell.align, there)
+            return latency.classify(component, aligning)
+        if isinstance(component, Told):
+            return latency.nothing_more if of_one_call else latency.tell(component)
+        return latency.classify(component)
 
-    def _one_call(self, cell: Cell) -> bool:
-        """Whether the points come with the boxes, in one call."""
-        sources = [self._plan.registry.get(*key).component.source for key in components(cell)]
-        names = {source and source.name for source in sources}
-        return len(names) == 1 and None not in names
+    def _owner(self, key: tuple[str, str]) -> tuple[str, str]:
+        """What is called: a component, or the analyzer that it shows, by plugin."""
+        entry = self._plan.registry.get(*key)
+        source = entry.component.source
+        return key if source is None else (entry.plugin.module, source.name)

@@ -173,6 +173,8 @@ class Analysis:
             check_array("Analysis.probabilities", self.probabilities, np.float32, (count, None))
             object.__setattr__(self, "probabilities", _freeze(self.probabilities))
         silent = [index for index, _ in self.failures]
+        if any(index < 0 for index in silent):
+            raise PluginError(f"Analysis.failures has the index {min(silent)}: from 0 on.")
         if np.isin(self.boxes.frame, silent).any():
             raise PluginError("Analysis has a box in an image that it gives no answer for.")
 

@@ -98,6 +98,9 @@ def _asked(analyzer: Analyzer, images: tuple[UInt8, ...]) -> Analysis:
     analysis: object = analyzer.analyze(images)
     if not isinstance(analysis, Analysis):
         raise PluginError(f"An analyzer must return an Analysis, not {type(analysis).__name__}.")
+    last = max([*analysis.boxes.frame.tolist(), *(i for i, _ in analysis.failures)], default=0)
+    if last >= max(1, len(images)):
+        raise PluginError(f"An analyzer answered about image {last} of {len(images)}.")
     return analysis
 
 

@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up import IMAGES, KIND, PLUGIN, Squares, entry, run
+from made_up import IMAGES, KIND, PLUGIN, Sign, Squares, Uniform, entry, run
 
 from fxbench import runner
+from fxbench.chunks import Chunks
 from fxbench.component import Component, Option, Terms
 from fxbench.costs import costs
-from fxbench.errors import PluginError
+from fxbench.errors import PluginError, UsageError
+from fxbench.exports import predictions
+from fxbench.keys import component_digest
 from fxbench.labels import EMOTIONS
 from fxbench.options import resolve
-from fxbench.registry import Entry, Registry
+from fxbench.registry import Entry, Plugin, Registry
 from fxbench.selection import Selection
 from fxbench.types import Analysis, Boxes, FaceSpec, Points, Truth
 from fxbench.views import Found, Located, Memory, Shared, Told, view
@@ -249,3 +252,139 @@ def test_what_is_no_analyzer_is_refused(tmp_path: Path) -> None:
     assert "no Analyzer: it lacks analyze, face_size, labels, scheme" in str(
         [cell["reason"] for cell in stored.cells]
     )
+
+
+def test_an_attack_is_measured_where_the_clean_face_was_answered_too(tmp_path: Path) -> None:
+    service = Service()
+    entries = [
+        entry("dataset", "faces", Faces),
+        *views(service),
+        entry("classifier", "uniform", Uniform, traits=frozenset({"gradient"})),
+        entry("attack", "sign", Sign, traits=frozenset({"default"})),
+    ]
+    aligned = {"landmarkers": ("service-5",), "aligns": ("eyes",), "classifiers": ("uniform",)}
+    aligned["detectors"] = ("service",)
+    run(tmp_path, *entries, attacks=("none",), **aligned)
+    # The clean outputs are kept; the boxes are not, so that the service is asked again.
+    service.silent = {5}
+    chunks = Chunks(tmp_path / "cache")
+    for key, _ in list(chunks.sizes()):
+        if "ids" in chunks.get(key).meta:
+            chunks.remove(key)
+    stored = run(tmp_path, *entries, attacks=("sign",), epsilons=(0.1,), **aligned)
+    attacked = next(c for c in stored.cells if "attack" in c["axes"])
+    assert attacked["status"] == "ok", attacked["reason"]
+    assert [u["id"] for u in attacked["unanswered"]] == ["5"]
+    assert attacked["images"]["n"] == IMAGES - 1
+
+
+def test_a_batch_without_a_face_has_no_failures_of_the_one_before(tmp_path: Path) -> None:
+    class Early(Service):
+        def analyze(self, images: tuple[np.ndarray, ...]) -> Analysis:
+            if self.asked:
+                return Analysis(
+                    Boxes.from_lists([[] for _ in images]),
+                    Points(np.zeros((0, 5, 2), np.float32), SCHEME),
+                    np.zeros((0, 3), np.float32),
+                )
+            return super().analyze(images)
+
+    service = Early()
+    service.silent = {0, 1, 2, 3}
+    stored = run(
+        tmp_path,
+        entry("dataset", "faces", Faces),
+        *views(service),
+        landmarkers=("service-5",),
+        aligns=("eyes",),
+    )
+    assert {cell["status"] for cell in stored.cells} == {"ok"}, stored.cells
+
+
+def test_what_is_wrong_with_one_cell_costs_no_other(tmp_path: Path) -> None:
+    class Three:
+        scheme = SCHEME
+
+        def locate(self, images: Any, boxes: Boxes) -> Points:
+            return Points(np.ones((len(boxes), 3, 2), np.float32), SCHEME)
+
+    stored = run(
+        tmp_path,
+        entry("dataset", "faces", Faces),
+        entry("landmarker", "three", Three),
+        entry("classifier", "sure", Sure),
+        landmarkers=("three",),
+    )
+    failed = {name for name, cell in cells(stored).items() if cell["status"] == "failed"}
+    assert failed == {"whole-three"}
+    assert len(stored.cells) == 3
+
+
+def test_true_boxes_that_are_not_known_cost_the_detectors_scores_alone(tmp_path: Path) -> None:
+    class Unknown(Faces):
+        def __init__(self) -> None:
+            super().__init__()
+            known = self.truth
+
+            def truth(count: int) -> Truth | None:
+                made = known(count)
+                assert made is not None
+                xyxy = made.xyxy.copy()
+                xyxy[0] = np.nan
+                return Truth(made.frame, xyxy=xyxy, points=made.points)
+
+            self.truth = truth
+
+    stored = run(tmp_path, entry("dataset", "faces", Unknown), entry("classifier", "sure", Sure))
+    found = cells(stored)
+    assert found["whole-sure"]["status"] == "ok"
+    assert found["whole"]["status"] == "failed"
+    assert "not finite" in found["whole"]["reason"]["message"]
+
+
+def test_analyzers_of_two_plugins_may_have_one_name(tmp_path: Path) -> None:
+    class Elsewhere(Service):
+        def analyze(self, images: tuple[np.ndarray, ...]) -> Analysis:
+            return Analysis(Boxes.from_lists([[(0, 0, 4, 4, 1)] for _ in images]), None, None)
+
+    def detector(name: str, service: Service, plugin: Plugin) -> Entry:
+        record = Component("same", "Odd.", lambda: service)
+        return Entry(KIND["detector"], view(name, "Odd.", of=record, factory=Found), plugin)
+
+    other = Plugin("other", "made_up_faces", "other", "1.0")
+    stored = run(
+        tmp_path,
+        entry("dataset", "faces", Faces),
+        detector("a", Service(), PLUGIN),
+        detector("b", Elsewhere(), other),
+    )
+    found = cells(stored)
+    assert found["a"]["metrics"]["average_precision_50"]["value"] == 1
+    assert found["b"]["metrics"]["average_precision_50"]["value"] == 0
+
+
+def test_predictions_with_silence_are_not_exported(tmp_path: Path) -> None:
+    service = Service()
+    service.silent = {3}
+    stored = run(tmp_path, *views(service), classifiers=("service",), attacks=("none",))
+    cell = cells(stored)["service-service"]
+    with pytest.raises(UsageError, match="1 images of that cell got no answer"):
+        predictions(stored, cell, Chunks(tmp_path / "cache"))
+
+
+def test_another_region_has_other_keys() -> None:
+    places = iter(["eu", "us"])
+    component = Component("service", "Odd.", Service, where=lambda: next(places))
+    one = Entry(KIND["detector"], view("service", "Odd.", of=component, factory=Found), PLUGIN)
+    options = resolve([one.component])
+    assert component_digest(one, options, {}) != component_digest(one, options, {})
+
+
+@pytest.mark.parametrize("failure", [-1, 1])
+def test_failures_are_of_images_that_were_asked_about(failure: int) -> None:
+    class Wrong(Service):
+        def analyze(self, images: tuple[np.ndarray, ...]) -> Analysis:
+            return Analysis(Boxes.from_lists([[]]), failures=((failure, "busy"),))
+
+    with pytest.raises(PluginError, match=r"index|image 1 of 1"):
+        Found(Shared(Wrong(), Memory())).detect((np.zeros((4, 4, 3), np.uint8),))

@@ -135,6 +135,8 @@ class CloudAnalyzer:
         except ServiceError:
             return None
         self.usage.kept(kept.uncertain)
+        with self._lock:
+            self._failed_in_a_row = 0
         return faces
 
     def _ask(self, claim: Claim, fitted: Fitted) -> Faces:

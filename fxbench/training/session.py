@@ -100,6 +100,11 @@ def prepare(
     if request.teacher is not None:
         teacher = registry.get("classifier", request.teacher)
         _usable(teacher, options)
+        if teacher.component.sends:
+            raise UsageError(
+                f"{teacher.name} sends images to a service, each of them twice: take a teacher "
+                "that runs here."
+            )
     _check_folder(request)
     trainer: Trainer = loader.get(entry)
     recipe = changed(trainer.recipe, request.recipe)

@@ -8,7 +8,7 @@ import fxbench
 from fxbench.component import Component, Option
 from fxbench.retired import Retired
 from fxbench.views import Found, Located, view
-from fxbench_azure.account import lacking
+from fxbench_azure.account import lacking, where
 
 
 def _analyzer(*, timeout: float, retries: int, per_minute: int, concurrency: int) -> Any:
@@ -75,6 +75,7 @@ _ANALYZER = Component(
     ),
     licence="Microsoft's terms for Azure AI Face; its access is limited",
     credentials=lacking,
+    where=where,
 )
 
 

@@ -62,6 +62,15 @@ def lacking() -> str | None:
     return None
 
 
+def where() -> str:
+    """Host and path of the address that is asked.
+
+    Raises:
+        UnavailableError: there is none that could be.
+    """
+    return find().where
+
+
 def find() -> Account:
     """The account that the environment tells of.
 

@@ -7,7 +7,7 @@ from typing import Any
 import fxbench
 from fxbench.component import Component, Option
 from fxbench.views import Found, Located, Told, view
-from fxbench_rekognition.credentials import what_to_do
+from fxbench_rekognition.credentials import what_to_do, where
 
 _SENDS = (
     "Each image as a PNG file, enlarged or padded where it is small, to Amazon Rekognition in the "
@@ -53,6 +53,7 @@ REKOGNITION = Component(
     sends=True,
     sends_what=_SENDS,
     credentials=what_to_do,
+    where=where,
     licence="the AWS Service Terms, on machine learning and AI services",
 )
 

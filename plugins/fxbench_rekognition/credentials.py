@@ -9,6 +9,7 @@ from __future__ import annotations
 import configparser
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 _KEYS = (
     "aws_access_key_id",
@@ -34,6 +35,16 @@ def what_to_do() -> str | None:
     if not _has_region():
         return "set AWS_DEFAULT_REGION, such as eu-west-1, or region in ~/.aws/config"
     return None
+
+
+def where() -> str:
+    """The region that is asked, and the host where another than AWS's own is set."""
+    environ = os.environ
+    told = {key: value for section in _sections() for key, value in section.items()}
+    region = environ.get("AWS_DEFAULT_REGION") or told.get("region") or environ.get("AWS_REGION")
+    endpoint = environ.get("AWS_ENDPOINT_URL_REKOGNITION") or environ.get("AWS_ENDPOINT_URL")
+    host = urlsplit(endpoint or told.get("endpoint_url") or "").hostname
+    return f"{region} {host or ''}".strip()
 
 
 def _has_credentials() -> bool:
