@@ -151,7 +151,7 @@ def test_one_analyzer_behind_the_components_of_a_run(server):
         boxes = detector.detect(images)
         landmarker.locate(images, boxes)
         classifier.tell(images, boxes)
-    usage = loader.analyzers["rekognition"].analyzer.usage.record()
+    usage = loader.analyzers["fxbench_rekognition", "rekognition"].analyzer.usage.record()
     assert (usage["images"], usage["sent"], usage["from_store"]) == (2, 2, 0)
     assert server.requests.total() == 2
 
