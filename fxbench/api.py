@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fxbench import exports, inventory, prediction_csv, recorded, runner, store
 from fxbench.chunks import Chunks, default_folder
-from fxbench.costs import costs
+from fxbench.costs import checked_limit, costs
 from fxbench.errors import UsageError
 from fxbench.leaderboard import leaderboard_rows
 from fxbench.options import plain
@@ -263,12 +263,14 @@ def components(kind: str | None = None) -> pd.DataFrame:
 def _execute(
     prepared: runner.Prepared, how: runner.Settings, max_cost: float | None, observer: Observer
 ) -> Run:
-    calls, price = costs(prepared.plan)
-    if calls and (max_cost is None or price > max_cost):
+    checked_limit(max_cost)
+    sent = costs(prepared.plan)
+    if sent.calls and sent.unpriced:
         raise UsageError(
-            f"This plan sends {calls} images to cloud services and costs about {price:.2f} USD: "
-            f"allow it with max_cost, now {max_cost}."
+            f"{sent.sentence}: no max_cost can allow that; `fxbench run` in a terminal asks."
         )
+    if sent.calls and (max_cost is None or sent.price > max_cost):
+        raise UsageError(f"{sent.sentence}: allow it with max_cost, now {max_cost}.")
     for entry, reason in prepared.plan.left_out:
         observer.note(f"Left out: {entry.kind.name} {entry.name} ({reason.kind}): {reason.mend}")
     return _opened(runner.run(prepared, how, observer))

@@ -6,9 +6,10 @@ import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from fxbench.component import Component
+from fxbench.component import Component, Weights
 from fxbench.options import Options
 from fxbench.registry import Entry
+from fxbench.weights import in_the_way, wrong_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,25 @@ def availability(entry: Entry, options: Options) -> Availability:
         else:
             mend = f"pip install {' '.join(absent)}"
         return Availability("missing extra", f"It needs {', '.join(absent)}.", mend)
+    lost: list[Weights] = []
     for weights in component.weights:
         try:
             path = weights.locate()
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything
             return Availability("broken", f"Looking for {weights.name} failed: {error}")
         if path is None:
-            return Availability("missing weights", f"It needs {weights.name}.", weights.mend)
+            lost.append(weights)
+            continue
+        try:
+            fault = wrong_size(weights, path)
+        except OSError as error:
+            fault = f"can't be read: {error.strerror or error}"
+        if fault:
+            detail = f"It needs {weights.name}: {path} {fault}."
+            first = f"delete or replace {path}, then " if in_the_way(weights, path) else ""
+            return Availability("missing weights", detail, first + weights.mend)
+    if lost:
+        return _without(component, lost)
     lack, broken = _credentials(component)
     if broken:
         return Availability("broken", f"Looking for credentials failed: {broken}")
@@ -64,6 +77,15 @@ def availability(entry: Entry, options: Options) -> Availability:
             f"--set {component.owner}.{example.name}={example.type.upper()}",
         )
     return READY
+
+
+def _without(component: Component, lost: list[Weights]) -> Availability:
+    """The state of a component whose weights `lost` are not there."""
+    mend = lost[0].mend
+    if len(lost) > 1 and all(weights.url is not None for weights in lost):
+        mend = f"fxbench weights fetch {component.name}"
+    names = ", ".join(weights.name for weights in lost)
+    return Availability("missing weights", f"It needs {names}.", mend)
 
 
 def _credentials(component: Component) -> tuple[str | None, str | None]:

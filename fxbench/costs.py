@@ -2,22 +2,82 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from fxbench.cells import Cell
 from fxbench.component import Component
+from fxbench.errors import UsageError
 from fxbench.plan import Plan
 
+_DIGITS = 9
+"""Prices are added up to a billionth of a dollar: sums of floats are no exact amounts."""
 
-def costs(plan: Plan) -> tuple[int, float]:
-    """How many images go to services elsewhere at most, and what that costs in US dollars.
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a plan sends away.
+
+    Attributes:
+        calls: images that go to services elsewhere at most.
+        price: what those cost in US dollars whose price is known.
+        unpriced: the names of the components that send images at a price that is not known.
+    """
+
+    calls: int = 0
+    price: float = 0.0
+    unpriced: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """`about 0.012 USD`, or that the price is not known, and whose."""
+        if not self.unpriced:
+            return f"about {dollars(self.price)} USD"
+        unknown = f"a price that is not known ({', '.join(self.unpriced)})"
+        return f"about {dollars(self.price)} USD and {unknown}" if self.price else unknown
+
+    @property
+    def sentence(self) -> str:
+        """The beginning of one, for whoever has to agree."""
+        what = f"This plan sends {self.calls} images to cloud services"
+        return f"{what} at {self}" if self.unpriced else f"{what} and costs {self}"
+
+
+def dollars(price: float) -> str:
+    """An amount with two decimals from one dollar on, three below, more where those are zeros.
+
+    It is rounded up, so that who allows as much as is shown allows enough.
+    """
+    exact = Decimal(str(round(price, _DIGITS)))
+    if not exact:
+        return "0"
+    places = 2 if exact >= 1 else max(3, -exact.adjusted())
+    return f"{exact.quantize(Decimal(1).scaleb(-places), ROUND_CEILING):f}"
+
+
+def checked_limit(limit: float | None) -> None:
+    """See to it that a limit of the cost is one.
+
+    Raises:
+        UsageError: it is negative, infinite or not a number, with which nothing would be limited.
+    """
+    if limit is not None and not 0 <= limit < math.inf:
+        raise UsageError(
+            f"max_cost is {limit}: expected an amount of US dollars from 0, such as 0.5, or None."
+        )
+
+
+def costs(plan: Plan) -> Costs:
+    """How many images go to services elsewhere at most, and what that costs.
 
     A detector is asked once for each image, a classifier or landmarker once behind each detector
     and for each attack, but a service that answers all of it in one call once for each image.
     Nothing that is sent away is timed. What was answered before costs nothing, and is counted here.
     """
     calls, price = 0, 0.0
+    unpriced: dict[str, None] = {}
     for source in plan.sources:
         images = len(source.answers.rows)
         asked = {
@@ -28,7 +88,8 @@ def costs(plan: Plan) -> tuple[int, float]:
         }
         calls += images * len(asked)
         price += images * sum(component.price or 0.0 for component in asked.values())
-    return calls, price
+        unpriced |= dict.fromkeys(c.name for c in asked.values() if c.price is None)
+    return Costs(calls, round(price, _DIGITS), tuple(unpriced))
 
 
 def _questions(plan: Plan, cell: Cell) -> Iterator[tuple[tuple[Any, ...], Component]]:

@@ -80,7 +80,7 @@ def render(
 ) -> str:
     """The leaderboard as text: `table` and `md` for people, `csv` and `json` with every cell."""
     if format == "csv":
-        return to_csv(leaderboard_rows(cells))
+        return to_csv(leaderboard_rows(cells) or leaderboard_table(cells, run))
     if format == "json":
         return to_json(leaderboard_rows(cells))
     return render_table(leaderboard_table(cells, run), format, width)

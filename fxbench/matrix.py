@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 _PLACE = ("dataset", "split", "protocol")
 _AXES = (*_PLACE, "detector", "landmarker", "align")
+_ALIGNED = (None, "none", "eyes", "similarity")
 
 
 def matrix_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
     """End-to-end accuracy of clean cells: a row for each detector, a column for each classifier.
 
     The keys of a row are axes and names of classifiers: fractions from 0 to 1, None without a
-    result. Rows are in the order of their best classifier's accuracy, columns likewise.
+    result. Detectors are in the order of their best accuracy, classifiers likewise; the rows of
+    one detector stand together, as faces are first.
     """
     chosen = [c for c in classified(cells, attacked=False) if c["status"] == "ok"]
     found: dict[tuple[Any, ...], dict[str, float]] = {}
@@ -35,7 +37,17 @@ def matrix_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) ->
         for name, value in values.items():
             best[name] = max(value, best.get(name, 0.0))
     classifiers = sorted(best, key=lambda name: (-best[name], name))
-    order = sorted(found, key=lambda key: (key[: len(_PLACE)], -max(found[key].values())))
+    reached: dict[tuple[Any, ...], float] = {}
+    for key, values in found.items():
+        detector = key[: len(_PLACE) + 1]
+        reached[detector] = max(*values.values(), reached.get(detector, 0.0))
+
+    def place(key: tuple[Any, ...]) -> tuple[Any, ...]:
+        detector, (landmarker, align) = key[: len(_PLACE) + 1], key[len(_PLACE) + 1 :]
+        aligned = _ALIGNED.index(align) if align in _ALIGNED else len(_ALIGNED)
+        return key[: len(_PLACE)], -reached[detector], key[len(_PLACE)], landmarker or "", aligned
+
+    order = sorted(found, key=place)
     rows: list[Row] = []
     for key in order:
         axes = dict(zip(_AXES, key, strict=True))

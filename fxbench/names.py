@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
+
+_FEW = 5
+_MOST = 8
+_PART = 3
 
 
-def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
-    """A sentence that says that `name` is not known, with the nearest of `known` or all of them."""
+def unknown_name(what: str, name: str, known: Iterable[str], where_all: str = "") -> str:
+    """A sentence that says that `name` is not known, with the nearest of `known` or all of them.
+
+    Args:
+        what: it is, such as `detector`.
+        name: what was given.
+        known: the names that there are.
+        where_all: a sentence that says what shows all of them: of a long list, only the nearest
+            are named then.
+    """
     names = sorted(set(known))
-    near = get_close_matches(name, names, n=1, cutoff=0.6)
+    # Of a short list, all are said sooner than that one is guessed at.
+    near = get_close_matches(name, names, n=1, cutoff=0.75 if len(names) <= _FEW else 0.6)
+    if len(name) >= _PART:
+        near += [other for other in names if name in other and other not in near]
     if near:
-        return f"Unknown {what} {name!r}: did you mean {near[0]!r}?"
+        meant = " or ".join(repr(other) for other in near[:_MOST])
+        return f"Unknown {what} {name!r}: did you mean {meant}?"
+    if where_all and len(names) > _MOST:
+        names.sort(key=lambda other: -SequenceMatcher(None, name, other).ratio())
+        return f"Unknown {what} {name!r}: the nearest are {', '.join(names[:_MOST])}. {where_all}"
     if names:
         return f"Unknown {what} {name!r}: choose from {', '.join(names)}."
     return f"Unknown {what} {name!r}: there is none."

@@ -95,10 +95,12 @@ def resolve(
     Raises:
         UsageError: an unknown name, or a value of the wrong type.
     """
-    table: _Table = {}
+    table = _Table({}, {})
     for component in components:
-        options = table.setdefault(component.owner, {})
-        table.setdefault(component.name, {})
+        options = table.options.setdefault(component.owner, {})
+        table.options.setdefault(component.name, {})
+        if component.owner != component.name:
+            table.owners[component.name] = component.owner
         for option in component.options:
             options.setdefault(option.name, []).append(option)
     given: dict[tuple[str, str], Given] = {}
@@ -114,22 +116,46 @@ def resolve(
                 "such as ferplus.path=~/data/ferplus."
             )
         origin = f"--set {target}"
-        given[name, key] = _parsed(_find(table, name, key, origin), text, origin)
+        given[name, key] = _parsed(table.find(name, key, origin), text, origin)
     return Options(given)
 
 
-_Table = dict[str, dict[str, list[Option]]]
-"""Options by the name of their component and their own; several where kinds share a name."""
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What can be set.
 
+    Attributes:
+        options: by the name that they are set under and their own; several where kinds share a
+            name.
+        owners: the name that a view's options are set under, by the view's own.
+    """
 
-def _find(table: _Table, name: str, option: str, origin: str) -> list[Option]:
-    if name not in table:
-        raise UsageError(f"{origin}: {unknown_name('component', name, table)}")
-    if not table[name]:
-        raise UsageError(f"{origin}: the component {name!r} has no options.")
-    if option not in table[name]:
-        raise UsageError(f"{origin}: {unknown_name(f'option of {name}', option, table[name])}")
-    return table[name][option]
+    options: dict[str, dict[str, list[Option]]]
+    owners: dict[str, str]
+
+    def find(self, name: str, option: str, origin: str) -> list[Option]:
+        """The options that somebody set there.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if name not in self.options:
+            unknown = unknown_name("component", name, self.options, "`fxbench list` shows all.")
+            raise UsageError(f"{origin}: {unknown}")
+        own = self.options[name]
+        if option in own:
+            return own[option]
+        if self.options.get(self.owners.get(name, "")):
+            raise UsageError(f"{origin}: {self.elsewhere(name, option)}")
+        if not own:
+            raise UsageError(f"{origin}: the component {name!r} has no options.")
+        raise UsageError(f"{origin}: {unknown_name(f'option of {name}', option, own)}")
+
+    def elsewhere(self, view: str, option: str) -> str:
+        """A sentence for who set an option of a view under the view's name."""
+        owner = self.owners[view]
+        wanted = option if option in self.options[owner] else "OPTION"
+        return f"the options of {view} are set under {owner}: --set {owner}.{wanted}=…"
 
 
 def _parsed(options: list[Option], text: str, origin: str, folder: Path | None = None) -> Given:
@@ -156,9 +182,9 @@ def _from_file(table: _Table, path: Path, *, lenient: bool) -> dict[tuple[str, s
     for name, section in sections.items():
         for key, value in section.items():
             origin = f"{path} [options.{name}] {key}"
-            if lenient and key not in table.get(name, {}):
+            if lenient and key not in table.options.get(name, {}):
                 continue
-            options = _find(table, name, key, origin)
+            options = table.find(name, key, origin)
             given[name, key] = _parsed(options, _text(value), origin, path.parent)
     return given
 
@@ -167,7 +193,14 @@ def _from_environment(
     table: _Table, environment: Mapping[str, str], *, lenient: bool
 ) -> dict[tuple[str, str], Given]:
     variables = {
-        _variable(name, key): (name, key) for name, options in table.items() for key in options
+        _variable(name, key): (name, key)
+        for name, options in table.options.items()
+        for key in options
+    }
+    of_views = {
+        _variable(view, key): (view, key)
+        for view, owner in table.owners.items()
+        for key in table.options[owner]
     }
     given = {}
     for variable, text in environment.items():
@@ -176,9 +209,12 @@ def _from_environment(
         if variable not in variables:
             if lenient:
                 continue
-            raise UsageError(unknown_name("environment variable", variable, variables))
+            if variable in of_views:
+                raise UsageError(f"{variable}: {table.elsewhere(*of_views[variable])}")
+            shows = "`fxbench show NAME` shows the options of a component."
+            raise UsageError(unknown_name("environment variable", variable, variables, shows))
         name, key = variables[variable]
-        given[name, key] = _parsed(table[name][key], text, variable)
+        given[name, key] = _parsed(table.options[name][key], text, variable)
     return given
 
 

@@ -162,9 +162,11 @@ def build(
             for detector, classifier in product(detectors, classifiers):
                 clean = Cell(*axes, detector.entry.name, classifier.entry.name)
                 chain = (detector, classifier)
-                if "none" in selection.aligns:
+                # To these it makes no difference how a face stands.
+                unmoved = bool({"floor", "recorded"} & classifier.entry.component.traits)
+                if unmoved or "none" in selection.aligns:
                     table.add_classifier(source, clean, chain, selection, norms)
-                if {"floor", "recorded"} & classifier.entry.component.traits:
+                if unmoved:
                     continue
                 for how, aligner in product(selection.aligns, aligners):
                     if how != "none":

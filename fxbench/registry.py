@@ -97,7 +97,9 @@ class Registry:
             if entry.name == name:
                 return entry
         self.refuse_retired(kind, name)
-        raise UsageError(unknown_name(kind, name, (entry.name for entry in self.of_kind(kind))))
+        known = (entry.name for entry in self.of_kind(kind))
+        all_of_them = f"`fxbench list --kind {kind}` shows all."
+        raise UsageError(unknown_name(kind, name, known, all_of_them))
 
     def refuse_retired(self, kind: str, name: str) -> None:
         """Say so if that component can't be had any more.

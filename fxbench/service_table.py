@@ -6,7 +6,7 @@ machine that nobody here knows. A pure function of a run's record, like :mod:`fx
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fxbench.tabular import Column, Table
@@ -30,12 +30,13 @@ _COLUMNS = (
 _HIDDEN_AT_ZERO = ("failed", "retried", "uncertain", "unusable")
 
 
-def service_table(run: Mapping[str, Any]) -> Table:
+def service_table(run: Mapping[str, Any], cells: Iterable[Mapping[str, Any]] = ()) -> Table:
     """How often services were asked, how long they took and what that cost.
 
     Args:
         run: the record of a run; its `services` are records of :class:`fxbench.cloud.usage.Usage`
             by the service's name.
+        cells: of the run, for an example of why an image got no answer.
 
     Returns:
         One row for each service that an image was asked of.
@@ -45,7 +46,7 @@ def service_table(run: Mapping[str, Any]) -> Table:
         {"service": name, **record} for name, record in services.items() if record.get("images")
     ]
     columns = tuple(column for column in _COLUMNS if not _is_silent(column.key, rows))
-    return Table("Services", columns, tuple(rows), tuple(_notes(rows)))
+    return Table("Services", columns, tuple(rows), tuple(_notes(rows, cells)))
 
 
 def _is_silent(key: str, rows: list[dict[str, Any]]) -> bool:
@@ -55,7 +56,15 @@ def _is_silent(key: str, rows: list[dict[str, Any]]) -> bool:
     return key in _HIDDEN_AT_ZERO and not any(row.get(key) for row in rows)
 
 
-def _notes(rows: list[dict[str, Any]]) -> list[str]:
+def _example(rows: list[dict[str, Any]], cells: Iterable[Mapping[str, Any]]) -> str:
+    """Why an image got no answer, where only one service can have said so."""
+    if sum(bool(row.get("failed")) for row in rows) != 1:
+        return ""
+    silent = (entry for cell in cells for entry in cell.get("unanswered") or ())
+    return next((f", such as {entry['id']}: {entry['reason']}" for entry in silent), "")
+
+
+def _notes(rows: list[dict[str, Any]], cells: Iterable[Mapping[str, Any]]) -> list[str]:
     notes = [
         "Milliseconds of one request that was answered, upload and network included: not "
         "comparable with the latency of local models. Prices are estimates from the list price of "
@@ -81,7 +90,10 @@ def _notes(rows: list[dict[str, Any]]) -> list[str]:
                 "may be charged."
             )
         if row.get("failed"):
-            notes.append(f"{name}: {row['failed']} images got no answer; they are listed as such.")
+            notes.append(
+                f"{name}: {row['failed']} images got no answer; cells.jsonl in the run's folder "
+                f"lists them with the reasons{_example(rows, cells) or '.'}"
+            )
         if row.get("resized"):
             notes.append(
                 f"{name}: {row['resized']} images were enlarged or padded before they were sent."

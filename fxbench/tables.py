@@ -157,7 +157,8 @@ def leading_columns(cells: Sequence[Cell]) -> tuple[Column, ...]:
 
     An axis that this version has no column for is shown where it varies.
     """
-    further = dict.fromkeys(axis for cell in cells for axis in cell["axes"] if axis not in AXES)
+    axes = dict.fromkeys(axis for cell in cells for axis in cell["axes"] if axis not in AXES)
+    further = [axis for axis in dict.fromkeys((*_FURTHER, *axes)) if axis in axes]
     return (
         *(Column(axis, axis, show="varies") for axis in ("dataset", "split", "protocol")),
         Column("detector", "detector"),
@@ -275,7 +276,7 @@ def recall_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) ->
     ]
     rows: list[Row] = []
     for cell in chosen:
-        row: Row = dict(cell["axes"])
+        row: Row = {"align": "none", "landmarker": None, **cell["axes"]}
         for emotion in EMOTIONS:
             put(row, f"recall_{emotion}", cell["recall"].get(emotion))
         row |= {"weights": cell.get("weights"), "floor": bool(cell.get("floor"))}

@@ -249,6 +249,8 @@ def to_csv(rows: Table | Iterable[Row]) -> str:
     """A header and one line a row: every key that any row has; nothing for a missing value."""
     records = list(rows.rows if isinstance(rows, Table) else rows)
     keys = list(dict.fromkeys(key for row in records for key in row))
+    if isinstance(rows, Table) and not records:
+        keys = [column.key for column in rows.columns]
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, keys, restval="", lineterminator="\n")
     writer.writeheader()

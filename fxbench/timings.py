@@ -39,14 +39,18 @@ class Timings:
         sample: Batch | None = None
         detections: dict[str, latency.Detections] = {}
         by_id = {p.cell.id: p.cell for p in self._plan.cells if belongs(p.cell, source)}
-        for record in records:
-            cell = by_id[record["id"]]
-            if record["status"] != "ok" or not self._can_be_timed(cell):
-                continue
-            known = self._folder.read_latency(cell.id)
+        timed = [
+            (record, by_id[record["id"]], self._folder.read_latency(record["id"]))
+            for record in records
+            if record["status"] == "ok" and self._can_be_timed(by_id[record["id"]])
+        ]
+        lacking = sum(known is None for _, _, known in timed)
+        done = 0
+        for record, cell, stored in timed:
+            known = stored
             if known is None:
-                behind = "" if cell.kind == "detector" else f" behind {cell.detector}"
-                self._observer.note(f"Timing {cell.scored}{behind}")
+                done += 1
+                self._observer.note(f"Timing {done} of {lacking}: {_described(cell)}")
                 try:
                     sample = sample or latency.sample_images(source)
                     known = self._time(cell, sample, detections)
@@ -120,3 +124,8 @@ class Timings:
         entry = self._plan.registry.get(*key)
         source = entry.component.source
         return key if source is None else (entry.plugin.module, source.name)
+
+
+def _described(cell: Cell) -> str:
+    behind = "" if cell.kind == "detector" else f" behind {cell.detector}"
+    return f"{cell.scored}{behind}{'' if cell.align is None else f' ({cell.align})'}"

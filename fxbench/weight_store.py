@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import shlex
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fxbench.acceptance import accept
@@ -25,21 +28,41 @@ class File:
     Attributes:
         weights: its declaration; where components of the same file say different things, the first
             that says something.
-        components: the names of those that load it.
         found: how it lies on disk.
+        declared: what each component that loads it says of it, with the component's name.
     """
 
     weights: Weights
-    components: tuple[str, ...]
     found: Inspected
+    declared: tuple[tuple[str, Weights], ...]
 
     @property
     def name(self) -> str:
         """The file's name."""
         return self.weights.name
 
-    def record(self) -> dict[str, Any]:
-        """A JSON-like record, its address without what may be secret."""
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The names of those that load it."""
+        return tuple(dict.fromkeys(component for component, _ in self.declared))
+
+    @property
+    def licences(self) -> tuple[str, ...]:
+        """What is said about the licence of the weights, each statement once."""
+        said = (weights.licence for _, weights in self.declared)
+        return tuple(dict.fromkeys(licence for licence in said if licence))
+
+    def mend(self, names: Iterable[str] = ()) -> str:
+        """What to do where it can't be used, for a person who named these files or components."""
+        named = next((name for name in names if name in self.components), None)
+        if any(weights.url is not None for _, weights in self.declared):
+            return f"fxbench weights fetch {shlex.quote(named or self.name)}"
+        return next((w.mend for component, w in self.declared if component == named), "") or (
+            self.weights.mend
+        )
+
+    def record(self, names: Iterable[str] = ()) -> dict[str, Any]:
+        """A JSON-like record, its address without what may be secret; `names` as in `mend`."""
         weights, found = self.weights, self.found
         return {
             "file": weights.name,
@@ -52,10 +75,10 @@ class File:
             "accepted": found.accepted or None,
             "declared_bytes": weights.bytes,
             "declared_sha256": weights.sha256,
-            "licence": weights.licence,
+            "licence": "; or: ".join(self.licences),
             "source": weights.source,
             "url": None if weights.url is None else shown(weights.url),
-            "mend": weights.mend,
+            "mend": self.mend(names),
         }
 
 
@@ -71,12 +94,9 @@ def files(registry: Registry) -> tuple[File, ...]:
             found = _inspected(weights)
             path = None if found.path is None else found.path.absolute()
             key = (weights.name, weights.sha256, path, found.state)
-            known = groups.get(key)
-            if known is None:
-                groups[key] = File(weights, (entry.name,), found)
-                continue
-            names = dict.fromkeys((*known.components, entry.name))
-            groups[key] = File(_joined(known.weights, weights), tuple(names), found)
+            known = groups.get(key, File(weights, found, ()))
+            declared = (*known.declared, (entry.name, weights))
+            groups[key] = File(_joined(known.weights, weights), found, declared)
     return tuple(sorted(groups.values(), key=lambda file: (file.name, file.components)))
 
 
@@ -98,30 +118,42 @@ def _joined(first: Weights, second: Weights) -> Weights:
     )
 
 
-def chosen(known: Iterable[File], names: Iterable[str]) -> tuple[File, ...]:
+def chosen(known: Iterable[File], names: Iterable[str], registry: Registry) -> tuple[File, ...]:
     """Those of these names; a name is a file's, or that of a component that loads it.
 
     Raises:
-        UsageError: nothing has that name; the message suggests the nearest.
+        UsageError: nothing has that name, and the message suggests the nearest; or a component has
+            it that loads no file, or can't be had any more.
     """
     known = tuple(known)
     picked: dict[int, File] = {}
     for name in names:
         of_name = [file for file in known if name == file.name or name in file.components]
         if not of_name:
+            _refuse_weightless(registry, name)
             every = [n for file in known for n in (file.name, *file.components)]
             raise UsageError(unknown_name("weight file or component with weights", name, every))
         picked.update((id(file), file) for file in of_name)
     return tuple(file for file in known if id(file) in picked)
 
 
-def fetch(file: File, known: Iterable[File], watcher: Watcher) -> File:
+def _refuse_weightless(registry: Registry, name: str) -> None:
+    if any(entry.name == name for entry in registry.entries):
+        raise UsageError(f"{name} has no weight files.")
+    for gone in registry.retired:
+        if gone.retired.name == name:
+            raise UsageError(gone.message)
+
+
+def fetch(file: File, known: Iterable[File], watcher: Watcher, names: Collection[str] = ()) -> File:
     """Download a file into the store, unless it is there, and look at it again.
 
     Args:
         file: of which nothing usable is there.
         known: all files, none of which is overwritten by another of the same name.
         watcher: is told how far it is.
+        names: of the files or components that a person asked for: the addresses that such a
+            component declares are tried before the others.
 
     Returns:
         The file as its components find it now; its state is usable.
@@ -131,11 +163,11 @@ def fetch(file: File, known: Iterable[File], watcher: Watcher) -> File:
             another one.
         StoreError: the disk is full or the store can't be written.
     """
-    from fxbench.download.transfer import download
-
     weights = file.weights
     target = store_folder() / plain_name(weights.name)
-    if weights.url is None:
+    known = tuple(known)
+    addresses = _addresses(file, known, names)
+    if not addresses:
         raise WeightsError(f"{weights.name} can't be fetched by fxbench: {weights.mend}")
     # What an earlier call has fetched for another component may be what this one needs.
     forget()
@@ -147,24 +179,56 @@ def fetch(file: File, known: Iterable[File], watcher: Watcher) -> File:
         if found.usable and found.path == target:
             raise WeightsError(
                 f"{weights.name} is not fetched, since another file of this name is in the store, "
-                f"for {', '.join(other.components)}. Fetch it by hand from {shown(weights.url)} "
+                f"for {', '.join(other.components)}. Fetch it by hand from {shown(addresses[0])} "
                 f"into a folder of its own, for {', '.join(file.components)}."
             )
     if not inspect(replace(weights, locate=lambda: target)).usable:
-        download(weights.url, target, watcher, sha256=weights.sha256, size=weights.bytes)
+        _download(weights, addresses, target, watcher)
     forget()
     again = inspect(weights)
     if again.usable:
         return replace(file, found=again)
-    users = ", ".join(file.components)
+    users, several = ", ".join(file.components), len(file.components) > 1
     if again.path is None:
-        raise WeightsError(f"{target} is fetched, but {users} doesn't find it: {weights.mend}")
+        verb = "don't" if several else "doesn't"
+        raise WeightsError(f"{target} is fetched, but {users} {verb} find it: {weights.mend}")
     if again.path == target:
         raise WeightsError(f"{target} is fetched, but it {again.why}.")
     raise WeightsError(
-        f"{target} is fetched, but {users} finds {again.path} first, which {again.why}. Delete "
-        "that one."
+        f"{target} is fetched, but {users} {'find' if several else 'finds'} {again.path} instead, "
+        f"which {again.why}."
     )
+
+
+def _addresses(file: File, known: Iterable[File], names: Collection[str]) -> tuple[str, ...]:
+    """Where a file can be fetched from, the address to be tried first in front.
+
+    Those that a component of `names` declares come first, then those of whoever knows the size of
+    the file, each in the order of the components.
+    """
+    said = list(file.declared)
+    if file.weights.sha256 is not None:
+        # Who finds a copy elsewhere still knows where the same contents are to be had.
+        for other in known:
+            if (other.name, other.weights.sha256) == (file.name, file.weights.sha256):
+                said += [one for one in other.declared if one not in said]
+    said.sort(key=lambda one: (one[0] not in names, one[1].bytes is None))
+    return tuple(dict.fromkeys(weights.url for _, weights in said if weights.url is not None))
+
+
+def _download(weights: Weights, addresses: tuple[str, ...], target: Path, watcher: Watcher) -> None:
+    """Download from the first address that has the file."""
+    from fxbench.download.transfer import download
+
+    for url, following in pairwise((*addresses, None)):
+        try:
+            download(str(url), target, watcher, sha256=weights.sha256, size=weights.bytes)
+        except WeightsError as error:
+            if following is None:
+                raise
+            watcher.note(f"{error} Trying {shown(following)}.")
+        else:
+            return
 
 
 def verify(known: Iterable[File]) -> tuple[File, ...]:

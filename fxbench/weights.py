@@ -74,27 +74,35 @@ def store_folder() -> Path:
     return environment.cache_folder() / "weights"
 
 
-def search(name: str) -> Path | None:
-    """The file `name`, if it is there: in the folders of `FXBENCH_WEIGHTS`, else in the store.
+def deepface_folder() -> Path:
+    """Where DeepFace keeps its files, which others load too."""
+    return Path(os.environ.get("DEEPFACE_HOME") or Path.home()) / ".deepface" / "weights"
 
-    The folders of `FXBENCH_WEIGHTS` are searched in their order, each with its subfolders.
+
+def search(name: str) -> Path | None:
+    """The file `name`, if it is there.
+
+    It is looked for in the folders of `FXBENCH_WEIGHTS`, in their order and each with its
+    subfolders, then in the store, then where DeepFace keeps its files.
 
     Raises:
         WeightsError: `name` is no plain file name.
     """
     plain_name(name)
-    for folder in os.environ.get(SEARCH_PATH, "").split(os.pathsep):
-        if folder:
-            found = [
-                Path(parent) / name
-                for parent, _, files in os.walk(Path(folder).expanduser())
-                if name in files
-            ]
-            for path in sorted(found):
-                if path.is_file():
-                    return path
-    path = store_folder() / name
-    return path if path.is_file() else None
+    for folder in _named_folders():
+        found = [Path(parent) / name for parent, _, files in os.walk(folder) if name in files]
+        for path in sorted(found):
+            if path.is_file():
+                return path
+    for folder in (store_folder(), deepface_folder()):
+        if (folder / name).is_file():
+            return folder / name
+    return None
+
+
+def _named_folders() -> list[Path]:
+    named = os.environ.get(SEARCH_PATH, "").split(os.pathsep)
+    return [Path(folder).expanduser() for folder in named if folder]
 
 
 def sha256(path: Path) -> str:
@@ -164,15 +172,9 @@ def inspect(declared: Weights) -> Inspected:
         return Inspected("unreadable", why=f"could not be looked for: {error}")
     try:
         size = path.stat().st_size
-        if declared.bytes is not None and size != declared.bytes:
-            fault = "cut off" if size < declared.bytes else "damaged or another one"
-            return Inspected(
-                "damaged",
-                path,
-                size,
-                why=f"has {size:,} bytes, but its declaration expects {declared.bytes:,}: the "
-                f"file is {fault}",
-            )
+        fault = wrong_size(declared, path)
+        if fault:
+            return Inspected("damaged", path, size, why=fault)
         digest = sha256(path)
     except OSError as error:
         return Inspected("unreadable", path, why=f"can't be read: {error.strerror or error}")
@@ -185,9 +187,41 @@ def inspect(declared: Weights) -> Inspected:
             size,
             digest,
             f"has the sha256 {digest}, but its declaration expects {declared.sha256}: the file is "
-            "damaged or another one",
+            f"damaged or another one{_advice(declared, path)}",
         )
     return Inspected("verified", path, size, digest)
+
+
+def wrong_size(declared: Weights, path: Path) -> str:
+    """What is wrong with a file by its size, which costs no reading; empty where nothing is.
+
+    Returns:
+        The end of a sentence that begins with the file.
+
+    Raises:
+        OSError: the file is not there.
+    """
+    if declared.bytes is None:
+        return ""
+    size = path.stat().st_size
+    if size == declared.bytes:
+        return ""
+    fault = "cut off" if size < declared.bytes else "damaged or another one"
+    return (
+        f"has {size:,} bytes, but its declaration expects {declared.bytes:,}: the file is {fault}"
+        f"{_advice(declared, path)}"
+    )
+
+
+def in_the_way(declared: Weights, path: Path) -> bool:
+    """Whether a wrong file at `path` may be found before a fetched one."""
+    if path == store_folder() / declared.name:
+        return False
+    return declared.url is not None or any(path.is_relative_to(f) for f in _named_folders())
+
+
+def _advice(declared: Weights, path: Path) -> str:
+    return ". Delete or replace that file first" if in_the_way(declared, path) else ""
 
 
 def _by_acceptance(name: str, path: Path, size: int, digest: str) -> Inspected:

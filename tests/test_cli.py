@@ -12,10 +12,19 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from rich.console import Console
 
-from fxbench.cli import main
+from fxbench.cells import Cell
+from fxbench.cli import main, terminal
+from fxbench.cli.run import ask_before_sending
+from fxbench.costs import Costs, dollars
+from fxbench.errors import UsageError
+from fxbench.progress import Silent
+from fxbench.timings import Timings
 
 TOY = Path(__file__).parent / "toy"
 HEAVY = {"numpy", "pandas", "cv2", "tensorflow", "keras", "tf_keras", "dlib", "deepface", "scipy"}
@@ -197,13 +206,170 @@ def test_images_are_sent_away_only_when_a_person_agreed(
         "--attacks=none",
         "--no-latency",
     ]
-    assert "6 calls, about 0.01 USD" in fxbench(*arguments, "--dry-run")[1]
+    assert "6 calls, about 0.006 USD" in fxbench(*arguments, "--dry-run")[1]
     code, _, err = fxbench(*arguments)
     assert code == 2
     assert "sends 6 images to cloud services" in err
-    assert "--max-cost 0.01" in err
-    assert "more than --max-cost" in fxbench(*arguments, "--max-cost", "0.001")[2]
-    assert fxbench(*arguments, "--max-cost", "0.01")[0] == 0
+    assert "--max-cost 0.006" in err
+    for limit in ("0", "0.001"):
+        refused = " ".join(fxbench(*arguments, "--max-cost", limit)[2].split())
+        assert f"costs about 0.006 USD, more than --max-cost {limit}: choose fewer" in refused
+    assert fxbench(*arguments, "--max-cost", "0.006")[0] == 0
+
+
+@pytest.mark.parametrize("command", ["run", "score"])
+@pytest.mark.parametrize("limit", ["nan", "inf", "-1", "much"])
+def test_a_limit_that_limits_nothing_is_refused(fxbench: Fxbench, command: str, limit: str) -> None:
+    code, out, err = fxbench(command, f"--max-cost={limit}")
+    assert (code, out) == (2, "")
+    assert f"{limit!r} is no amount: expected US dollars" in " ".join(err.split())
+
+
+@pytest.mark.parametrize(
+    ("price", "shown"),
+    [
+        (0.0, "0"),
+        (0.00004, "0.00004"),
+        (6 * 0.002, "0.012"),
+        (0.0123, "0.013"),
+        (12.5, "12.50"),
+        (3 * 0.1, "0.300"),
+    ],
+)
+def test_an_amount_is_never_shown_as_less_than_it_is(price: float, shown: str) -> None:
+    assert dollars(round(price, 9)) == shown
+    assert float(shown) >= round(price, 9)
+
+
+def test_a_price_that_is_not_known_is_confirmed_whatever_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("fxbench.costs.costs", lambda _: Costs(6, 0.0, ("toy-away",)))
+    monkeypatch.setattr("click.confirm", lambda text, **_: asked.append(text))
+    plan: Any = None
+    for limit in (None, 100.0):
+        monkeypatch.setattr("sys.stdin", io.StringIO())
+        with pytest.raises(UsageError, match="--max-cost can't allow that"):
+            ask_before_sending(plan, limit)
+        monkeypatch.setattr("sys.stdin", Terminal())
+        ask_before_sending(plan, limit)
+    assert asked == 2 * [
+        "This plan sends 6 images to cloud services at a price that is not known (toy-away). Go on?"
+    ]
+    assert str(Costs(6, 0.5, ("x",))) == "about 0.500 USD and a price that is not known (x)"
+
+
+class Terminal(io.StringIO):
+    """A person."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "goes_on"),
+    [
+        (["list"], False),
+        (["--debug", "run"], True),
+        (["weights", "list"], False),
+        (["weights", "fetch", "--all"], True),
+    ],
+)
+def test_ctrl_c_while_a_command_is_imported_is_one_sentence(
+    fxbench: Fxbench, monkeypatch: pytest.MonkeyPatch, arguments: list[str], goes_on: bool
+) -> None:
+    def stopped(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fxbench.cli.importlib.import_module", stopped)
+    code, out, err = fxbench(*arguments)
+    more = " The same command goes on where it stopped." if goes_on else ""
+    assert (code, out, err.strip()) == (130, "", f"Interrupted.{more}")
+
+
+def test_ctrl_c_before_the_first_command_is_known_is_one_word() -> None:
+    code = (
+        "import sys\n"
+        "class Stopped:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'fxbench.cli': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Stopped())\n"
+        "from fxbench.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
+
+
+def test_the_list_says_once_what_several_in_a_row_lack(
+    fxbench: Fxbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"kind": "detector", "state": "missing extra", "summary": "", "problems": []}
+    names = {"a": "pip install x", "b": "pip install x", "c": "pip install y"}
+    rows = [row | {"name": name, "mend": mend} for name, mend in names.items()]
+    monkeypatch.setattr("fxbench.cli.listing.inventory", lambda _: rows)
+    out = fxbench("list")[1]
+    assert out.count("pip install x") == out.count("as above") == out.count("pip install y") == 1
+
+
+def test_a_run_without_a_classifier_says_so(fxbench: Fxbench, ferplus: Path) -> None:
+    fxbench(*run_arguments(ferplus))
+    (path,) = Path("results").glob("*/cells.jsonl")
+    path.write_text("")
+    for words in (["tables", "--table", "matrix"], ["leaderboard"], ["leaderboard", "--format=md"]):
+        code, out, _ = fxbench(*words)
+        assert (code, out.count("This run has no classifier's result: ")) == (0, 1)
+    for words in (["tables", "--table", "matrix"], ["leaderboard"]):
+        assert json.loads(fxbench(*words, "--format", "json")[1]) == []
+        assert "detector" in fxbench(*words, "--format", "csv")[1].splitlines()[0].split(",")
+
+
+def test_timing_says_how_far_it_is_and_how_faces_are_aligned() -> None:
+    class Kept:
+        """A folder with samples of the first cell only."""
+
+        def read_latency(self, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+            return ({}, {"load": {}, "threads": 1}) if name == cells[0].id else None
+
+    class Notes(Silent):
+        def note(self, text: str) -> None:
+            said.append(text)
+
+    said: list[str] = []
+    place = ("mini", "test", "majority")
+    cells = [
+        Cell(*place, "haar", "prior"),
+        Cell(*place, "haar", "emopy", landmarker="dlib-68", align="eyes"),
+        Cell(*place, "haar"),
+    ]
+    plan: Any = SimpleNamespace(
+        cells=[SimpleNamespace(cell=cell) for cell in cells],
+        sends=lambda _: False,
+        registry=SimpleNamespace(
+            get=lambda *_: SimpleNamespace(component=SimpleNamespace(traits=()))
+        ),
+    )
+    dataset = SimpleNamespace(name="mini")
+    source: Any = SimpleNamespace(entry=dataset, split="test", protocol="majority")
+    folder: Any = Kept()
+    loader: Any = None
+    records = [{"id": cell.id, "status": "ok"} for cell in cells]
+    Timings(plan, loader, folder, Notes()).add(source, records)
+    assert said == ["Timing 1 of 2: emopy behind haar (eyes)", "Timing 2 of 2: haar"]
+
+
+def test_an_interval_of_progress_without_a_stage_has_no_empty_brackets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(terminal, "PLAIN_EVERY_S", 0.0)
+    text = io.StringIO()
+    watch = terminal.Watch(Console(file=text))
+    watch.start(10, 1)
+    watch.advance(2, "")
+    watch.advance(2, "detect")
+    lines = text.getvalue().splitlines()[1:]
+    assert [line.partition(" left")[2] for line in lines] == ["", " (detect)"]
 
 
 def test_failed_cells_end_with_3(fxbench: Fxbench, ferplus: Path) -> None:
@@ -226,6 +392,9 @@ def test_failed_cells_end_with_3(fxbench: Fxbench, ferplus: Path) -> None:
         (["run", "--set", "ferplus.path"], 2, "expected NAME.OPTION=VALUE"),
         (["run", "--datasets", "ferplus"], 2, "--set ferplus.path=PATH"),
         (["run", "--set", "ferplus.path=/not/there"], 2, "/not/there"),
+        (["run", "--align", "nonsense"], 2, "choose from eyes, none, similarity"),
+        (["predictions", "--classifier=x", "--align=foo"], 2, "choose from eyes, none, similarity"),
+        (["check", "toy-centre", "--kind=classifier"], 2, "toy-centre is a detector, no class"),
         (["tables"], 2, "make one with `fxbench run`"),
         (["leaderboard", "x"], 2, "There is no run 'x'"),
         (["tables", "--format", "xml"], 2, "'xml' is not one of"),

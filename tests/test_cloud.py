@@ -365,6 +365,10 @@ def test_the_table_of_services():
     assert "0.004" in text
     assert "3 requests ended so that nobody knows" in text
     assert "1 of them by a process that ended first" in " ".join(text.split())
+    assert "1 images got no answer; cells.jsonl in the run's folder lists them" in text
+    silent = [{"row": 3, "id": "b.png", "reason": "too dark"}]
+    table = service_table({"services": {"echo": usage.record()}}, [{"unanswered": silent}])
+    assert any(note.endswith("such as b.png: too dark") for note in table.notes)
 
 
 @pytest.fixture

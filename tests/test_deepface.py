@@ -71,7 +71,7 @@ def test_the_record():
     (weights,) = component.weights
     # The right hash is not known, so results are marked as unverified.
     assert weights.sha256 is None
-    assert "DeepFace.build_model" in weights.mend
+    assert weights.mend == "fxbench weights fetch deepface"
 
 
 def test_where_weights_are_looked_for(nowhere, monkeypatch):

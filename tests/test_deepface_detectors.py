@@ -22,6 +22,7 @@ from fxbench_deepface import backends, fxbench_detectors
 from fxbench_deepface.backends import BACKENDS, Backend
 from fxbench_deepface.home import deepface_home, environment
 from fxbench_deepface.vendor import speaking_for
+from fxbench_opencv import fxbench_detectors as opencv_detectors
 
 from fxbench.errors import UnavailableError, UsageError, WeightsError
 from fxbench.protocols import Detector
@@ -149,6 +150,14 @@ def test_the_urls_are_those_of_deepface():
     theirs |= {model.url for model in Yolo.YoloModel if "drive.google" not in model.url}
     ours = {w.url for c in fxbench_detectors() for w in c.weights if w.url}
     assert {url for url in ours if "retinaface" not in url} == theirs
+
+
+def test_the_same_file_has_the_same_licence_as_elsewhere():
+    """What is not known of a file is not known whoever loads it."""
+    theirs = {w.sha256: w.licence for c in opencv_detectors() for w in c.weights}
+    ours = [w for c in fxbench_detectors() for w in c.weights if w.sha256 in theirs]
+    assert len(ours) == 3
+    assert {w.sha256: w.licence for w in ours} == theirs
 
 
 def test_boxes_whose_confidence_means_nothing_are_unscored(weights, shared):

@@ -127,6 +127,17 @@ def test_ssd_gives_what_opencv_s_own_call_gives(shared, files, name):
         assert rows[nearest, 2] == pytest.approx(score, abs=1e-5)
 
 
+def test_ssd_finds_a_large_face_once(shared, files):
+    """OpenCV's own layers find it again to the lower right; see `unpadded`."""
+    image = rgb(shared, "photos/single_face.jpg")
+    detector = made(RECORDS["opencv-ssd"])
+    ((x1, y1, x2, y2),) = detector.detect((image,)).xyxy
+    crop = image[round(y1) : round(y2), round(x1) : round(x2)]
+    (box,) = detector.detect((crop,)).xyxy
+    whole = np.array([0, 0, *crop.shape[1::-1]])
+    assert iou(box, whole) > 0.95
+
+
 def test_points_are_those_of_300_w_and_on_the_right_side(shared, files):
     dataset = fxbench_datasets()[0].factory(path=shared / "data" / "landmarks-dlib")
     landmarker = made(fxbench_landmarkers()[0])
@@ -269,7 +280,7 @@ def test_weights_are_verified_and_their_address_is_known(files, name):
     for file in component.weights:
         assert file.url.startswith("https://")
         assert file.url.endswith(file.name)
-        assert f"fxbench weights fetch {file.name}" in file.mend
+        assert file.mend == f"fxbench weights fetch {name}"
         assert file.licence
         assert file.source
 

@@ -8,6 +8,7 @@ import pytest
 
 from fxbench.component import Component, Option
 from fxbench.errors import UsageError
+from fxbench.names import unknown_name
 from fxbench.options import resolve
 
 CNN = Component(
@@ -23,6 +24,7 @@ CNN = Component(
         Option("api_key", "str", None, ""),
     ),
 )
+ANALYZER = Component("net", "", dict, options=(Option("threshold", "float", 0.5, ""),))
 
 
 def values(*settings: str, **kwargs: object) -> dict[str, object]:
@@ -93,6 +95,52 @@ def test_every_mistake_gets_a_sentence(
     (tmp_path / "fxbench.toml").write_text(toml)
     with pytest.raises(UsageError, match=message):
         resolve([CNN], settings, environment, tmp_path)
+
+
+VIEW = Component("opencv-net", "", dict, options=ANALYZER.options, source=ANALYZER)
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment", "toml"),
+    [
+        (["opencv-net.threshold=1"], {}, ""),
+        ([], {"FXBENCH_OPT__OPENCV_NET__THRESHOLD": "1"}, ""),
+        ([], {}, "[options.opencv-net]\nthreshold = 1"),
+    ],
+)
+def test_options_of_a_view_are_said_to_be_its_analyzer_s(
+    tmp_path: Path, settings: list[str], environment: dict[str, str], toml: str
+) -> None:
+    (tmp_path / "fxbench.toml").write_text(toml)
+    message = "the options of opencv-net are set under net: --set net.threshold=…"
+    with pytest.raises(UsageError, match=message):
+        resolve([VIEW], settings, environment, tmp_path)
+    assert resolve([VIEW], (), environment, tmp_path, lenient=True).of(VIEW) == {"threshold": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "message"),
+    [
+        ("nonsense", ["none", "eyes", "similarity"], "choose from eyes, none, similarity."),
+        ("eys", ["none", "eyes", "similarity"], "did you mean 'eyes'?"),
+        ("net", ["opencv-net", "haar"], "did you mean 'opencv-net'?"),
+        ("hog", ["dlib-hog", "hogs", "haar"], "did you mean 'hogs' or 'dlib-hog'?"),
+        ("x", [f"detector-{i}" for i in range(8)], "choose from detector-0, detector-1"),
+        ("x", [], "there is none."),
+    ],
+)
+def test_an_unknown_name_is_answered_with_near_ones_or_all(
+    name: str, known: list[str], message: str
+) -> None:
+    assert message in unknown_name("thing", name, known, "`list` shows all.")
+
+
+def test_of_many_names_the_nearest_are_said() -> None:
+    known = [f"{letter}{number}" for letter in "abc" for number in range(1000, 1010)]
+    said = unknown_name("thing", "b77", known, "`list` shows all.")
+    assert said.count(",") == 7
+    assert said.startswith("Unknown thing 'b77': the nearest are b1007, ")
+    assert said.endswith(". `list` shows all.")
 
 
 def test_what_looks_like_a_secret_is_not_recorded() -> None:

@@ -331,3 +331,26 @@ def test_the_matrix_has_a_row_for_each_detector_and_a_column_for_each_classifier
     assert header == ["detector", "strong† %", "weak %"]
     assert rows == [["whole", "90.0", "-"], ["haar", "50.0", "20.0"]]
     assert any("unverified" in note for note in table.notes)
+    eyes, similar = ({"landmarker": "points", "align": how} for how in ("eyes", "similarity"))
+    table = matrix_table(
+        [
+            scored("haar", "strong", 0.8, axes=similar),
+            scored("haar", "strong", 0.3, axes=eyes),
+            scored("haar", "strong", 0.5),
+            scored("whole", "strong", 0.7, axes=eyes),
+            scored("whole", "strong", 0.6),
+        ]
+    )
+    assert [(row["detector"], row["align"]) for row in table.rows] == [
+        *(("haar", "none"), ("haar", "eyes"), ("haar", "similarity")),
+        *(("whole", "none"), ("whole", "eyes")),
+    ]
+
+
+def test_rows_of_recall_say_how_faces_were_aligned():
+    aligned = cell(axes={"landmarker": "points", "align": "eyes"})
+    rows = recall_table([cell(), aligned]).rows
+    assert [(row["align"], row["landmarker"]) for row in rows] == [
+        ("none", None),
+        ("eyes", "points"),
+    ]

@@ -12,7 +12,7 @@ from made_up import IMAGES, KIND, PLUGIN, Sign, Squares, Uniform, entry, run
 from fxbench import runner
 from fxbench.chunks import Chunks
 from fxbench.component import Component, Option, Terms
-from fxbench.costs import costs
+from fxbench.costs import Costs, costs
 from fxbench.errors import PluginError, UsageError
 from fxbench.exports import predictions
 from fxbench.keys import component_digest
@@ -229,7 +229,7 @@ def test_an_image_is_paid_for_once_whatever_is_asked_about_it(tmp_path: Path) ->
         detectors=("service",), landmarkers=("service-5",), classifiers=("service",), attacks=()
     )
     plan = runner.prepare(selection, (), registry, tmp_path).plan
-    assert costs(plan) == (IMAGES, pytest.approx(IMAGES * 0.001))
+    assert costs(plan) == Costs(IMAGES, IMAGES * 0.001)
 
 
 @pytest.mark.parametrize(

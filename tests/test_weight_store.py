@@ -8,6 +8,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,14 @@ from file_server import CONTENT, FileServer, answers, cut, running
 from pip_target import python
 
 from fxbench import acceptance, registry, weight_store
+from fxbench.availability import availability
 from fxbench.cli import main
 from fxbench.component import Component, Weights
 from fxbench.errors import UsageError, WeightsError
 from fxbench.kinds import KINDS
-from fxbench.registry import Entry, Plugin, Registry
+from fxbench.options import Options
+from fxbench.registry import Entry, Plugin, Registry, RetiredEntry
+from fxbench.retired import Retired
 from fxbench.weights import check, inspect, search, store_folder, verified
 
 RIGHT = hashlib.sha256(CONTENT).hexdigest()
@@ -386,7 +390,7 @@ def test_the_list(tmp_path: Path, installed: Any, call: Called) -> None:
         "→ fxbench weights verify open.bin --accept",
         "short.bin damaged 1 bytes",
         "the file is cut off.",
-        f"far.bin missing 2.5 MB acme → {MEND}",
+        "far.bin missing 2.5 MB acme → fxbench weights fetch far.bin",
     ):
         assert words in text
     code, out, _ = call("list", "--json")
@@ -418,13 +422,107 @@ def test_unknown_names(installed: Any, call: Called, action: str) -> None:
     assert code == 2
     assert "did you mean 'net.onnx'?" in err
     with pytest.raises(UsageError, match="did you mean 'acme'"):
-        weight_store.chosen(weight_store.files(found), ["acm"])
+        weight_store.chosen(weight_store.files(found), ["acm"], found)
     code, _, err = call("fetsh")
     assert code == 2
     assert "did you mean 'fetch'?" in err
 
 
+@pytest.mark.parametrize("action", ["fetch", "verify"])
+def test_a_component_without_files_is_told_apart(
+    installed: Any, call: Called, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    found = installed(using(declared()), using(name="bare"))
+    gone = RetiredEntry(found.entries[0].kind, Retired("old", "Its vendor stopped it."), PLUGIN)
+    monkeypatch.setattr(registry, "discover", lambda: replace(found, retired=(gone,)))
+    assert call(action, "bare") == (2, "", "Error: bare has no weight files.\n")
+    code, _, err = call(action, "old")
+    assert code == 2
+    assert "There is no classifier 'old': Its vendor stopped it." in err
+
+
+def test_a_file_of_deepface_is_everybodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = put(tmp_path / "deepface" / ".deepface" / "weights")
+    assert search("net.onnx") == theirs
+    monkeypatch.delenv("DEEPFACE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "deepface"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "deepface"))
+    assert search("net.onnx") == theirs
+    stored = put(store_folder())
+    assert search("net.onnx") == stored
+
+
+def test_a_wrong_size_is_known_without_reading(
+    tmp_path: Path, installed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = put(tmp_path / "mine", data=b"bad")
+    monkeypatch.setenv("FXBENCH_WEIGHTS", str(tmp_path / "mine"))
+    (entry,) = installed(using(declared(bytes=4, url="https://example.org/net.onnx"))).entries
+    state = availability(entry, Options({}))
+    assert state.state == "missing weights"
+    assert state.mend == f"delete or replace {bad}, then {MEND}"
+    assert state.detail == (
+        f"It needs net.onnx: {bad} has 3 bytes, but its declaration expects 4: the file is "
+        "cut off. Delete or replace that file first."
+    )
+    bad.write_bytes(b"good")
+    assert availability(entry, Options({})).state == "ready"
+    bad.unlink()
+    # A fetched file replaces that of the store.
+    put(store_folder(), data=b"bad")
+    state = availability(entry, Options({}))
+    assert state.detail.endswith("the file is cut off.")
+    assert state.mend == MEND
+
+
+def test_what_lacks_several_files_is_fetched_as_a_whole(installed: Any, call: Called) -> None:
+    url = "https://example.org/x"
+    found = installed(using(declared("a.bin", url=url), declared("b.bin", url=url)))
+    state = availability(found.entries[0], Options({}))
+    assert (state.detail, state.mend) == ("It needs a.bin, b.bin.", "fxbench weights fetch acme")
+    for named, wanted in (("acme", ["acme", "acme"]), ("b.bin", ["b.bin"])):
+        _, out, _ = call("verify", named)
+        mends = [line.rpartition(" was not found. ")[2] for line in out.splitlines()]
+        assert mends == [f"fxbench weights fetch {name}" for name in wanted]
+    installed(using(declared("a.bin"), declared("b.bin", url=url)))
+    assert call("verify", "a.bin")[1].endswith(f"{MEND}\n")
+
+
+def test_licences_that_differ_are_all_shown(installed: Any, call: Called) -> None:
+    installed(
+        using(declared(licence="MIT"), name="one"),
+        using(declared(licence="not stated"), name="two"),
+        using(declared(licence="MIT"), name="three"),
+    )
+    assert call("list")[1].count("MIT") == 1
+    assert "not stated" in call("list")[1]
+    (record,) = json.loads(call("list", "--json")[1])
+    assert record["licence"] == "MIT; or: not stated"
+
+
 # Fetching.
+
+
+def test_the_address_of_who_was_named_comes_first(
+    server: FileServer, installed: Any, call: Called
+) -> None:
+    known = {"sha256": RIGHT}
+    installed(
+        using(declared(url=server.url("/a"), **known), name="a"),
+        using(declared(url=server.url("/b"), bytes=len(CONTENT), **known), name="b"),
+        using(declared(url=server.url("/c"), **known), name="c"),
+    )
+    for named, order in (("c", "cba"), ("net.onnx", "bac"), ("--all", "bac")):
+        server.asked.clear()
+        server.faults = [answers(404), answers(404)]
+        code, out, err = call("fetch", named)
+        assert code == 0
+        assert "net.onnx: verified" in out
+        assert [asked["path"] for asked in server.asked] == [f"/{one}" for one in order]
+        assert f"/{order[0]} answered 404 Not Found: nothing was fetched. Trying " in err
+        (store_folder() / "net.onnx").unlink()
+    server.faults = [answers(404)] * 3
+    assert call("fetch", "a")[0] == 3
 
 
 def test_files_are_fetched_once(server: FileServer, installed: Any, call: Called) -> None:
@@ -475,10 +573,10 @@ def test_what_can_not_be_fetched_says_how_it_is_got(installed: Any, call: Called
     assert (code, out) == (3, "")
     assert err == f"Error: net.onnx can't be fetched by fxbench: {MEND}\n"
     assert call("fetch", "--all")[0] == 0
-    for arguments in ((), ("--all", "net.onnx")):
+    for arguments, says in (((), "Say what to fetch"), (("--all", "acme"), "not both")):
         code, _, err = call("fetch", *arguments)
         assert code == 2
-        assert "Say what to fetch" in err
+        assert says in err
 
 
 def test_a_damaged_file_of_the_store_is_replaced(
@@ -503,8 +601,8 @@ def test_a_damaged_file_that_is_found_first_is_named(
     for _ in range(2):
         code, _, err = call("fetch", "net.onnx")
         assert code == 3
-        assert f"acme finds {bad} first, which has the sha256" in err
-        assert "Delete that one." in err
+        assert f"acme finds {bad} instead, which has the sha256" in err
+        assert "Delete or replace that file first." in err
     assert len(server.asked) == 1
     assert bad.read_bytes() == b"bad"
     bad.unlink()

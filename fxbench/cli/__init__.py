@@ -31,6 +31,7 @@ _COMMANDS = {
     "doctor": ("doctor", "Say what is installed, what is missing, and what mends it."),
     "clean": ("clean", "Show what the cache takes, and free it."),
 }
+_KEEPING = (["run"], ["score"], ["train"], ["data"])
 _BUG = 70
 
 EXIT_CODES = """\b
@@ -100,11 +101,9 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in given
     try:
         code: Any = cli.main(given, prog_name="fxbench", standalone_mode=False)
-    except click.exceptions.Abort:
-        _say("Interrupted. The same command goes on where it stopped.")
-        sys.exit(INTERRUPTED)
-    except KeyboardInterrupt:
-        _say("Interrupted. The same command goes on where it stopped.")
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        goes_on = " The same command goes on where it stopped." if _keeps(given) else ""
+        _say(f"Interrupted.{goes_on}")
         sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
@@ -127,6 +126,12 @@ def main(arguments: list[str] | None = None) -> None:
         )
         sys.exit(_BUG)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _keeps(arguments: list[str]) -> bool:
+    """Whether the command keeps what it has done so far."""
+    words = [word for word in arguments if not word.startswith("-")]
+    return words[:2] == ["weights", "fetch"] or words[:1] in _KEEPING
 
 
 def _say(text: str) -> None:

@@ -184,7 +184,9 @@ def _entry(registry: Registry, name: str) -> Entry:
     if Path(name).suffix and Path(name).is_file():
         raise UsageError(f"{name} is a file: name it with --model {name}")
     known = [e.name for e in registry.entries if e.kind.name in ("classifier", "dataset")]
-    raise UsageError(unknown_name("classifier or dataset", name, known))
+    raise UsageError(
+        unknown_name("classifier or dataset", name, known, "`fxbench list` shows all.")
+    )
 
 
 def _refuse(entry: Entry, options: Options) -> None:

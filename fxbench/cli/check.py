@@ -137,16 +137,16 @@ def _choose(
             found = [e for e in found if allow_sending or not e.component.sends]
         faulty = [plugin for plugin in plugins if plugin.problems]
         if not found and not faulty and name != "all":
-            known = [e.name for e in candidates] + [p.name for p in registry.plugins]
-            what = "component or plugin" if kind is None else kind
-            raise UsageError(unknown_name(what, name, [*known, "all"]))
+            raise UsageError(_unknown(registry, name, kind))
         broken += faulty
         named |= {(entry.kind.name, entry.name): entry for entry in found}
     for entry in named.values():
         if entry.component.sends and not allow_sending:
+            price = entry.component.price
+            each = "at a price that is not known" if price is None else f"{price:g} USD a call"
             raise UsageError(
-                f"{entry.name} sends images to a service ({entry.component.price or 0:g} USD a "
-                "call): allow the kit to send its drawn ones with --allow-sending."
+                f"{entry.name} sends images to a service ({each}): allow the kit to send its "
+                "drawn ones with --allow-sending."
             )
     states = {key: availability(entry, options) for key, entry in named.items()}
     ready = tuple(entry for key, entry in named.items() if states[key].state == "ready")
@@ -154,6 +154,23 @@ def _choose(
         (entry, states[key]) for key, entry in named.items() if states[key].state != "ready"
     )
     return _Chosen(ready, absent, tuple(broken))
+
+
+def _unknown(registry: Registry, name: str, kind: str | None) -> str:
+    """What to say of a name that means nothing, of that kind or at all."""
+    for entry in registry.entries:
+        if name in (entry.name, entry.plugin.name):
+            its = entry.kind.name
+            article = "an" if its[0] in "aeiou" else "a"
+            if name == entry.name:
+                said = f"{name} is {article} {its}, no {kind}"
+            else:
+                said = f"The plugin {name} has no {kind}, but {article} {its} {entry.name}"
+            return f"{said}: give --kind {its}, or leave --kind out."
+    known = [e.name for e in registry.entries if kind in (None, e.kind.name)]
+    known += [plugin.name for plugin in registry.plugins if kind is None]
+    what = "component or plugin" if kind is None else kind
+    return unknown_name(what, name, [*known, "all"], "`fxbench list` shows all.")
 
 
 def _reports(chosen: _Chosen, options: Options, console: Console) -> Iterator[Report]:

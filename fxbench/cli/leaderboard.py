@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from fxbench.cli.options import format_option, results_option
-from fxbench.cli.tables import note_unfinished, print_rich
+from fxbench.cli.tables import NO_CLASSIFIER, note_unfinished, print_rich
 
 if TYPE_CHECKING:
     from fxbench.store import StoredRun
@@ -35,6 +35,10 @@ def command(*, run: str | None, form: str, results: Path) -> None:
 
     stored = load(find(results, run))
     note_unfinished(stored)
+    named = any(cell["axes"].get("classifier") for cell in stored.cells)
+    if form in ("table", "md") and not named:
+        click.echo(NO_CLASSIFIER)
+        return
     print_leaderboard(stored, form)
 
 

@@ -39,7 +39,7 @@ def command(*, kind: str | None, as_json: bool) -> None:
     for header in ("kind", "name", "state", "summary"):
         table.add_column(header, no_wrap=header != "summary")
     colours = {"ready": "green", "broken": "red"}
-    previous = None
+    previous = mend = None
     for row in rows:
         if row["kind"] == "plugin":
             continue
@@ -48,7 +48,11 @@ def command(*, kind: str | None, as_json: bool) -> None:
         colour = colours.get(row["state"], "yellow")
         text = row["summary"]
         if row["mend"]:
-            text = f"{text}\n[dim]→[/dim] [cyan]{_escaped(row['mend'])}[/cyan]"
+            # Many components lack the same: what mends them is said at the first of them.
+            same = row["mend"] == mend and not shown
+            mended = "[dim]as above[/dim]" if same else f"[cyan]{_escaped(row['mend'])}[/cyan]"
+            text = f"{text}\n[dim]→[/dim] {mended}"
+        mend = row["mend"]
         table.add_row(shown, row["name"], f"[{colour}]{row['state']}[/{colour}]", text)
     console.print(table)
     for row in rows:

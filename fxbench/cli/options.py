@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from fxbench.cli.values import Dollars
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 INTERRUPTED = 130
@@ -55,7 +57,7 @@ _OF_A_RUN = (
     ),
     click.option(
         "--max-cost",
-        type=click.FloatRange(min=0),
+        type=Dollars(),
         metavar="USD",
         help="Send images to cloud services without asking, if it costs at most so much.",
     ),

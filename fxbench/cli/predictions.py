@@ -18,7 +18,7 @@ from fxbench.errors import StoreError, UsageError
 @click.option("--dataset", help="Of this dataset.")
 @click.option("--attack", help="Under this attack; by default without one.")
 @click.option("--epsilon", type=Epsilons(), help="With this budget, such as 8/255.")
-@click.option("--align", help="Of faces that are aligned so: eyes or similarity.")
+@click.option("--align", help="Of faces that are aligned so: none, eyes or similarity.")
 @click.option("--landmarker", help="Of faces that are aligned by its points.")
 @click.option(
     "-o",
@@ -53,9 +53,13 @@ def command(
     from fxbench.chunks import Chunks, default_folder
     from fxbench.exports import find_cell, predictions
     from fxbench.files import write_atomic
+    from fxbench.names import unknown_name
     from fxbench.prediction_csv import text
+    from fxbench.selection import ALIGNMENTS
     from fxbench.store import find, load
 
+    if align is not None and align not in ALIGNMENTS:
+        raise UsageError(unknown_name("way to align", align, ALIGNMENTS))
     if epsilon is not None and len(epsilon) != 1:
         raise UsageError(f"--epsilon takes one budget, not {len(epsilon)}.")
     stored = load(find(results, run))

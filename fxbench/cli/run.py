@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -150,34 +149,41 @@ def execute(prepared: Prepared, how: Settings, *, as_json: bool) -> int:
 
 def ask_before_sending(plan: Plan, max_cost: float | None) -> None:
     """Images leave this machine only when a person has agreed to it, and to its price."""
-    from fxbench.costs import costs
+    from fxbench.costs import costs, dollars
 
-    calls, price = costs(plan)
-    if not calls:
+    sent = costs(plan)
+    if not sent.calls:
         return
-    what = f"This plan sends {calls} images to cloud services and costs about {price:.2f} USD"
-    if max_cost is not None:
-        if price > max_cost:
-            raise UsageError(f"{what}, more than --max-cost {max_cost:.2f}: choose fewer images.")
-    elif not sys.stdin.isatty():
-        raise UsageError(f"{what}: allow it with --max-cost {math.ceil(price * 100) / 100:.2f}.")
+    if max_cost is not None and sent.price > max_cost:
+        raise UsageError(
+            f"{sent.sentence}, more than --max-cost {max_cost:.15g}: choose fewer images or allow "
+            "more."
+        )
+    if max_cost is not None and not sent.unpriced:
+        return
+    if sys.stdin.isatty():
+        click.confirm(f"{sent.sentence}. Go on?", abort=True, err=True)
+    elif sent.unpriced:
+        raise UsageError(
+            f"{sent.sentence}: --max-cost can't allow that, run it in a terminal and confirm it."
+        )
     else:
-        click.confirm(f"{what}. Go on?", abort=True, err=True)
+        raise UsageError(f"{sent.sentence}: allow it with --max-cost {dollars(sent.price)}.")
 
 
 def _show_plan(plan: Plan, *, as_json: bool) -> None:
     from fxbench.costs import costs
     from fxbench.runner import exclusions, factors
 
-    calls, price = costs(plan)
+    sent = costs(plan)
     record: dict[str, Any] = {
         "cells": len(plan.cells),
         "factors": factors(plan),
         "images": {source.name: len(source.answers.rows) for source in plan.sources},
         "stages": plan.stages(),
         "exclusions": exclusions(plan),
-        "calls": calls,
-        "price_usd": price,
+        "calls": sent.calls,
+        "price_usd": None if sent.unpriced else sent.price,
     }
     if as_json:
         click.echo(json.dumps(record, indent=1))
@@ -192,8 +198,8 @@ def _show_plan(plan: Plan, *, as_json: bool) -> None:
     for stage in record["stages"]:
         shared = f"shared by {stage['cells']} cells" if stage["cells"] > 1 else "for 1 cell"
         click.echo(f"  {stage['stage']:8} {stage['of']}: {stage['images']} images, {shared}")
-    if calls:
-        click.echo(f"Cloud services: {calls} calls, about {price:.2f} USD")
+    if sent.calls:
+        click.echo(f"Cloud services: {sent.calls} calls, {sent}")
     if record["exclusions"]:
         click.echo("Left out:")
     for text in dict.fromkeys(_excluded(e) for e in record["exclusions"]):

@@ -40,7 +40,9 @@ def command(*, name: str, as_json: bool) -> None:
     retired = [gone for gone in registry.retired if name in (gone.retired.name, gone.plugin.name)]
     if not entries and not plugins and not retired:
         known = [e.name for e in registry.entries] + [p.name for p in registry.plugins]
-        raise UsageError(unknown_name("component or plugin", name, known))
+        raise UsageError(
+            unknown_name("component or plugin", name, known, "`fxbench list` shows all.")
+        )
     records = [_component(entry, options) for entry in entries]
     records += [_retired(gone) for gone in retired]
     records += [_plugin(plugin) for plugin in plugins if plugin.problems or not records]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _USUAL = ("accuracy", "robustness", "detection", "landmarks", "latency", "services")
 _NAMES = (*_USUAL, "matrix", "recall")
+_OF_CLASSIFIERS = ("accuracy", "robustness", "latency", "matrix", "recall")
+NO_CLASSIFIER = "This run has no classifier's result: `fxbench tables` shows what it has."
 
 
 @click.command("tables")
@@ -63,7 +65,7 @@ def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) 
         "detection": tables_faces.detection_table,
         "landmarks": tables_faces.landmark_table,
         "latency": tables.latency_table,
-        "services": lambda _, run: service_table(run),
+        "services": lambda cells, run: service_table(run, cells),
     }
     made = {name: makers[name](stored.cells, stored.run) for name in names}
     if form == "json":
@@ -75,6 +77,9 @@ def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) 
         for name, table in made.items()
         if table.rows or len(names) == 1 or (name == "robustness" and _could_be_mended(stored))
     }
+    if form != "csv" and len(names) == 1 and _lacks_classifier(stored, names[0], made):
+        click.echo(NO_CLASSIFIER)
+        return
     if form == "table":
         print_rich(*shown.values())
         return
@@ -89,6 +94,15 @@ def _could_be_mended(stored: StoredRun) -> bool:
     return any(
         "attack" in cell["axes"] and cell["reason"] and cell["reason"]["mend"]
         for cell in stored.cells
+    )
+
+
+def _lacks_classifier(stored: StoredRun, name: str, made: dict[str, Table]) -> bool:
+    """Whether a table has no row because no classifier has a result."""
+    return (
+        name in _OF_CLASSIFIERS
+        and not made[name].rows
+        and not any(c["status"] == "ok" and c["axes"].get("classifier") for c in stored.cells)
     )
 
 

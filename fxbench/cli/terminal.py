@@ -142,7 +142,7 @@ class Watch:
             left = (self._units - self._done) / rate
             self._console.print(
                 f"{self._done} of {self._units} images through stages, {rate:,.0f}/s, "
-                f"about {left:,.0f} s left ({what})"
+                f"about {left:,.0f} s left{f' ({what})' if what else ''}"
             )
 
     def cell_done(self) -> None:

@@ -10,9 +10,10 @@ import click
 if TYPE_CHECKING:
     _Names = click.ParamType[tuple[str, ...]]
     _Budgets = click.ParamType[tuple[float, ...]]
+    _Amounts = click.ParamType[float]
 else:
     # Only newer versions of click have a subscript here.
-    _Names = _Budgets = click.ParamType
+    _Names = _Budgets = _Amounts = click.ParamType
 
 
 class Names(_Names):
@@ -61,3 +62,25 @@ class Epsilons(_Budgets):
                 )
             budgets.append(budget)
         return tuple(dict.fromkeys(budgets))
+
+
+class Dollars(_Amounts):
+    """An amount of US dollars. With nan or inf as a limit nothing would be limited."""
+
+    name = "usd"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """A finite float, not negative."""
+        try:
+            amount = float(value)
+        except ValueError:
+            amount = math.nan
+        if not 0 <= amount < math.inf:
+            self.fail(
+                f"{value!r} is no amount: expected US dollars, a number from 0, such as 0.5.",
+                param,
+                ctx,
+            )
+        return amount

@@ -83,35 +83,38 @@ def fetch(*, names: tuple[str, ...], everything: bool) -> int:
     from fxbench.weight_store import chosen, files
     from fxbench.weight_store import fetch as fetched
 
-    if everything == bool(names):
+    if everything and names:
+        raise UsageError("Give names or --all, not both.")
+    if not everything and not names:
         raise UsageError(
             "Say what to fetch: names of files or components, which `fxbench weights list` shows, "
             "or --all."
         )
-    known = files(discover())
+    registry = discover()
+    known = files(registry)
     failed = False
     console = messages()
-    for file in known if everything else chosen(known, names):
+    for file in known if everything else chosen(known, names, registry):
         if file.found.usable:
             if not everything:
-                _say(file, "is there already: ")
+                _say(file, names, "is there already: ")
             continue
         if everything and file.weights.url is None:
             console.print(
-                f"{file.name} can't be fetched by fxbench: {file.weights.mend}",
+                f"{file.name} can't be fetched by fxbench: {file.mend()}",
                 markup=False,
                 soft_wrap=True,
             )
             continue
         try:
             with _Bar(console, file.name) as bar:
-                done = fetched(file, known, bar)
+                done = fetched(file, known, bar, names)
         except WeightsError as error:
             # The others are fetched nevertheless. A full disk, which stops all, is another error.
             click.echo(f"Error: {error}", err=True)
             failed = True
         else:
-            _say(done, "")
+            _say(done, names)
     return 3 if failed else 0
 
 
@@ -144,25 +147,26 @@ def verify(*, names: tuple[str, ...], accepting: bool, as_json: bool) -> int:
             "--accept needs the names of the files that you take for the right ones; "
             "`fxbench weights list` shows which are unverified."
         )
-    known = files(discover())
-    found = verified(chosen(known, names) if names else known)
+    registry = discover()
+    known = files(registry)
+    found = verified(chosen(known, names, registry) if names else known)
     if accepting:
         # Of a component's files, those whose sha256 is declared need no acceptance.
         open_ones = [file for file in found if file.weights.sha256 is None] or found[:1]
         new = {id(file): accept_file(file) for file in open_ones}
         found = tuple(new.get(id(file), file) for file in found)
     if as_json:
-        click.echo(json.dumps([file.record() for file in found], indent=1))
+        click.echo(json.dumps([file.record(names) for file in found], indent=1))
     else:
         for file in found:
             if names or file.found.state != "missing":
-                _say(file, "")
+                _say(file, names)
     bad = {"damaged", "unreadable"} | ({"missing"} if names else set())
     return 1 if any(file.found.state in bad for file in found) else 0
 
 
-def _say(file: File, before: str) -> None:
-    """One file in a line, and what there is to be done in another."""
+def _say(file: File, names: Iterable[str], before: str = "") -> None:
+    """One file in a line, and what there is to be done for who gave these names in another."""
     from fxbench.weights import accept_command
 
     found = file.found
@@ -171,7 +175,7 @@ def _say(file: File, before: str) -> None:
     if found.usable:
         click.echo(f", {found.path}")
     else:
-        click.echo(f": {found.path or file.name} {found.why}. {file.weights.mend}")
+        click.echo(f": {found.path or file.name} {found.why}. {file.mend(names)}")
     if found.state == "unverified":
         click.echo(
             f"  Nobody declares its right sha256. It has {found.sha256}; if that is what its "
@@ -210,8 +214,8 @@ def _about(file: File) -> Iterable[tuple[str, str]]:
     from fxbench.weights import accept_command
 
     found = file.found
-    if file.weights.licence:
-        yield file.weights.licence, "dim"
+    for licence in file.licences:
+        yield licence, "dim"
     if found.path is not None:
         yield str(found.path), "dim"
     if found.why and found.state != "missing":
@@ -219,7 +223,7 @@ def _about(file: File) -> Iterable[tuple[str, str]]:
     if found.state == "unverified":
         yield f"→ {accept_command(file.name)}", "cyan"
     elif not found.usable:
-        yield f"→ {file.weights.mend}", "cyan"
+        yield f"→ {file.mend()}", "cyan"
 
 
 class _Bar:

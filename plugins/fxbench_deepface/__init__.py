@@ -13,14 +13,8 @@ FILE = "facial_expression_model_weights.h5"
 ONNX_FILE = "facial_expression_model_weights.onnx"
 
 _RELEASES = "https://github.com/serengil/deepface_models/releases/download/v1.0/"
-_MEND = (
-    "python -c \"from deepface import DeepFace; DeepFace.build_model('Emotion', "
-    "task='facial_attribute')\""
-)
-"""DeepFace downloads the file into $DEEPFACE_HOME/.deepface/weights, else ~/.deepface/weights."""
 
-
-_WEIGHTS = file(FILE, _RELEASES + FILE, _MEND)
+_WEIGHTS = file(FILE, _RELEASES + FILE, "fxbench weights fetch deepface")
 _ONNX_WEIGHTS = file(ONNX_FILE, _RELEASES + ONNX_FILE, "fxbench weights fetch deepface-onnx")
 
 

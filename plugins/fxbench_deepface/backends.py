@@ -116,7 +116,7 @@ BACKENDS: tuple[Backend, ...] = (
                 _fetch("ssd"),
                 sha256="f62621cac923d6f37bd669298c428bb7ee72233b5f8c3389bb893e35ebbcf795",
                 size=28092,
-                licence="BSD 3-clause (OpenCV)",
+                licence="BSD 3-clause, as OpenCV 4.0.1",
             ),
             file(
                 "res10_300x300_ssd_iter_140000.caffemodel",
@@ -125,7 +125,8 @@ BACKENDS: tuple[Backend, ...] = (
                 _fetch("ssd"),
                 sha256="2a56a11a57a4a295956b0660b4a3d76bbdca2206c4961cea8efe7d95c7cb2f2d",
                 size=10666211,
-                licence="BSD 3-clause (OpenCV)",
+                licence="not stated with the file; OpenCV, whose authors trained it, is under "
+                "BSD 3-clause",
             ),
         ),
         enlarged=None,
@@ -142,7 +143,8 @@ BACKENDS: tuple[Backend, ...] = (
                 _fetch("yunet"),
                 sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
                 size=232589,
-                licence="MIT",
+                licence="MIT (in opencv_zoo; Apache 2.0 in libfacedetection.train, where it was "
+                "trained)",
             ),
         ),
         threshold=("yunet_score_threshold", 0.9),

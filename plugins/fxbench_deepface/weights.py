@@ -9,27 +9,21 @@ from pathlib import Path
 
 from fxbench.component import Weights
 from fxbench.errors import WeightsError
-from fxbench.weights import search, verified
+from fxbench.weights import deepface_folder, search, verified
 
 _DLIB_MODELS = "face_recognition_models"
 _DLIB_FILE = "shape_predictor_5_face_landmarks.dat"
 
 
 def locate(name: str) -> Path | None:
-    """A file where DeepFace keeps it if DEEPFACE_HOME says so, else where fxbench looks, else home.
+    """A file where DeepFace keeps it if DEEPFACE_HOME says so, else where fxbench looks.
 
     That is: with DEEPFACE_HOME set, `$DEEPFACE_HOME/.deepface/weights`, then what
-    :func:`fxbench.weights.search` finds; without it, what that finds, then `~/.deepface/weights`.
+    :func:`fxbench.weights.search` finds. Without it, the latter, which ends in
+    `~/.deepface/weights`.
     """
-    home = os.environ.get("DEEPFACE_HOME")
-    if home:
-        path = Path(home) / ".deepface" / "weights" / name
-        return path if path.is_file() else search(name)
-    found = search(name)
-    if found is not None:
-        return found
-    path = Path.home() / ".deepface" / "weights" / name
-    return path if path.is_file() else None
+    path = deepface_folder() / name
+    return path if os.environ.get("DEEPFACE_HOME") and path.is_file() else search(name)
 
 
 def file(

@@ -18,12 +18,14 @@ _ZOO = "opencv/opencv_zoo/f12e12798e8314f7c074a6656816c048dcc95b7a/models/face_d
 _3RDPARTY = "opencv/opencv_3rdparty/dnn_samples_face_detector_20170830"
 
 
-def _file(name: str, sha256: str, size: int, url: str, source: str, licence: str) -> Weights:
+def _file(
+    component: str, name: str, sha256: str, size: int, url: str, source: str, licence: str
+) -> Weights:
     return Weights(
         name,
         partial(search, name),
         sha256,
-        f"fxbench weights fetch {name} (or put the file into a folder that FXBENCH_WEIGHTS names)",
+        f"fxbench weights fetch {component}",
         source=source,
         licence=licence,
         url=url,
@@ -32,6 +34,7 @@ def _file(name: str, sha256: str, size: int, url: str, source: str, licence: str
 
 
 _YUNET = _file(
+    "opencv-yunet",
     YUNET_FILE,
     "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
     232589,
@@ -43,6 +46,7 @@ _YUNET = _file(
 _SSD = (
     # Later versions of OpenCV have another file of this name, which leaves out scores below 0.2.
     _file(
+        "opencv-ssd",
         SSD_LAYERS_FILE,
         "f62621cac923d6f37bd669298c428bb7ee72233b5f8c3389bb893e35ebbcf795",
         28092,
@@ -52,6 +56,7 @@ _SSD = (
         "BSD 3-clause, as OpenCV 4.0.1",
     ),
     _file(
+        "opencv-ssd",
         SSD_FILE,
         "2a56a11a57a4a295956b0660b4a3d76bbdca2206c4961cea8efe7d95c7cb2f2d",
         10666211,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ SIDE = 300
 MEAN = (104.0, 177.0, 123.0)
 """What is subtracted from blue, green and red."""
 
+_PADDED = re.compile(
+    rb'(name: "conv[89]_2_h"[^"]*?"Convolution"(?:(?!layer \{).)*?pad: )1', re.DOTALL
+)
+
 
 class Ssd:
     """The network of OpenCV's `samples/dnn/face_detector`, as its sample runs it.
@@ -24,6 +29,9 @@ class Ssd:
     ResNet. Every image is stretched to 300 x 300 pixels, so that small ones need no enlarging, and
     small faces in large ones are not found. Images are run one by one: in batches of 8 and 16 the
     answers are the same and take as long.
+
+    Two layers lose the padding that OpenCV gave them after the network was trained; see
+    :func:`unpadded`.
 
     Args:
         layers: the network's layers, `deploy.prototxt`.
@@ -47,7 +55,10 @@ class Ssd:
                 "pip install 'opencv-contrib-python-headless>=4.12,<5'."
             )
         try:
-            self._network: Any = cv2.dnn.readNetFromCaffe(str(layers), str(weights))
+            self._network: Any = cv2.dnn.readNetFromCaffe(
+                np.frombuffer(unpadded(layers.read_bytes()), np.uint8),
+                np.fromfile(weights, np.uint8),
+            )
         except cv2.error as error:
             raise WeightsError(
                 f"OpenCV {cv2.__version__} can't read {layers} with {weights}: {error.err}"
@@ -67,3 +78,14 @@ class Ssd:
         rows = rows[np.isfinite(rows).all(axis=1) & (rows[:, 2] > self._threshold)]
         boxes = np.column_stack([rows[:, 3:7] * (width, height, width, height), rows[:, 2]])
         return Enlarged(image, 1.0, 0, width, height).restore(boxes)
+
+
+def unpadded(layers: bytes) -> bytes:
+    """The layers as the network was trained: `conv8_2_h` and `conv9_2_h` without padding.
+
+    OpenCV padded both in its `deploy.prototxt` to let the network run on smaller pictures
+    (opencv/opencv#10216). They then give maps of 5 x 5 where 3 x 3 and 1 x 1 belong, so that a
+    large face is found a second time, shifted to the lower right by a third of the picture or by
+    twice its size (opencv/opencv#15106, mended in a later file, #15118).
+    """
+    return _PADDED.sub(rb"\g<1>0", layers)
