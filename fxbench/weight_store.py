@@ -132,7 +132,10 @@ def chosen(known: Iterable[File], names: Iterable[str], registry: Registry) -> t
         if not of_name:
             _refuse_weightless(registry, name)
             every = [n for file in known for n in (file.name, *file.components)]
-            raise UsageError(unknown_name("weight file or component with weights", name, every))
+            where = "`fxbench weights list` shows all."
+            raise UsageError(
+                unknown_name("weight file or component with weights", name, every, where)
+            )
         picked.update((id(file), file) for file in of_name)
     return tuple(file for file in known if id(file) in picked)
 
