@@ -14,6 +14,7 @@ import numpy as np
 from fxbench.component import Weights
 from fxbench.errors import UnavailableError
 from fxbench.labels import EMOTIONS
+from fxbench.trained import TrainedNetwork
 from fxbench.types import FaceSpec, Float32, UInt8, check_array
 from fxbench.weights import verified
 
@@ -24,18 +25,12 @@ _ACTIVATIONS = 80_000_000
 """Bytes that the largest activation of a network may take for the faces of one call."""
 
 
-class KerasNetwork:
+class KerasNetwork(TrainedNetwork):
     """A network of grey faces with the weights that it was trained to.
 
     Grey conversion and scaling are part of the compiled function, so that they are timed and
     attacked with the network. Any number of faces runs through the same compiled function.
-
-    Attributes:
-        labels: the eight emotions of FER+.
-        face: the network's own size, stretched.
     """
-
-    labels: tuple[str | None, ...] = EMOTIONS
 
     def __init__(self, name: str, build: Callable[[], Any], weights: Weights) -> None:
         """Build the network and load its weights.
@@ -83,25 +78,8 @@ class KerasNetwork:
         self._gradient = gradient
         self._at_once = _faces_at_once(network)
 
-    def predict(self, faces: UInt8) -> Float32:
-        """Probabilities of the eight emotions.
-
-        Args:
-            faces: RGB uint8 (M, size, size, 3).
-
-        Returns:
-            float32 (M, 8), rows sum to 1.
-
-        Raises:
-            PluginError: `faces` has another shape or type.
-        """
-        size = self.face.size
-        check_array("faces", faces, np.uint8, (None, size, size, 3))
-        answers = np.empty((len(faces), len(EMOTIONS)), np.float32)
-        for start in range(0, len(faces), self._at_once):
-            part = slice(start, start + self._at_once)
-            answers[part] = self._predict(faces[part]).numpy()
-        return answers
+    def _answer(self, faces: UInt8) -> Any:
+        return self._predict(faces).numpy()
 
     def gradient(self, faces: Float32, targets: Float32) -> Float32:
         """The gradient of each face's cross-entropy with respect to its pixels.

@@ -35,6 +35,7 @@ _CORE_MODULES = (
     "onnx_network",
     "pipeline",
     "schemes",
+    "trained",
     "types",
     "views",
 )

@@ -5,28 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fxbench.component import Weights
 from fxbench.environment import default_threads
 from fxbench.errors import DataError
-from fxbench.labels import EMOTIONS
 from fxbench.loader import one_line
-from fxbench.types import FaceSpec, Float32, UInt8, check_array
+from fxbench.trained import TrainedNetwork
+from fxbench.types import FaceSpec, UInt8
 from fxbench.weights import verified
 
-_BATCH = 64
 
+class OnnxNetwork(TrainedNetwork):
+    """A file of :func:`fxbench.training.convert.to_onnx` or `to_int8`, with its weights."""
 
-class OnnxNetwork:
-    """A file of :func:`fxbench.training.convert.to_onnx` or `to_int8`, with its weights.
-
-    Attributes:
-        labels: the eight emotions of FER+.
-        face: the network's own size, stretched.
-    """
-
-    labels: tuple[str | None, ...] = EMOTIONS
+    _at_once = 64
 
     def __init__(self, name: str, weights: Weights) -> None:
         """Load the file.
@@ -44,24 +35,8 @@ class OnnxNetwork:
         self._name = faces.name
         self.face = FaceSpec(int(faces.shape[1]))
 
-    def predict(self, faces: UInt8) -> Float32:
-        """Probabilities of the eight emotions.
-
-        Args:
-            faces: RGB uint8 (M, size, size, 3).
-
-        Returns:
-            float32 (M, 8), rows sum to 1.
-
-        Raises:
-            PluginError: `faces` has another shape or type.
-        """
-        size = self.face.size
-        check_array("faces", faces, np.uint8, (None, size, size, 3))
-        answers = np.empty((len(faces), len(EMOTIONS)), np.float32)
-        for start in range(0, len(faces), _BATCH):
-            part = slice(start, start + _BATCH)
-            (answers[part],) = self._session.run(None, {self._name: faces[part]})
+    def _answer(self, faces: UInt8) -> Any:
+        (answers,) = self._session.run(None, {self._name: faces})
         return answers
 
 

@@ -178,6 +178,25 @@ class Analysis:
         if np.isin(self.boxes.frame, silent).any():
             raise PluginError("Analysis has a box in an image that it gives no answer for.")
 
+    @classmethod
+    def of_each(
+        cls,
+        found: list[tuple[list[tuple[float, float, float, float, float]], Float32]],
+        scheme: str,
+        count: int,
+    ) -> Analysis:
+        """Boxes with points, from what was found in each image.
+
+        Args:
+            found: for each image `(x1, y1, x2, y2, score)` of its faces, and the points of each,
+                float32 (m, P, 2).
+            scheme: of the points.
+            count: P, which nothing else tells where no face was found.
+        """
+        points = [np.zeros((0, count, 2), np.float32), *(points for _, points in found)]
+        boxes = Boxes.from_lists([boxes for boxes, _ in found])
+        return cls(boxes, Points(np.concatenate(points), scheme))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Truth:

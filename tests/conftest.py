@@ -28,6 +28,14 @@ def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("FXBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("FXBENCH_CONFIG", str(tmp_path / "config"))
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    # A command fixes threads through the environment, for good: undone after the test.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "1")
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TF_CPP_MIN_LOG_LEVEL"):
+        monkeypatch.setenv(name, "1")
     # DeepFace makes a folder in its home when it is imported.
     monkeypatch.setenv("DEEPFACE_HOME", str(tmp_path / "deepface"))
 

@@ -44,11 +44,6 @@ def fxbench(
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    # The command fixes threads through the environment, for good: undo it after the test.
-    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        monkeypatch.setenv(name, "1")
-    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL"):
-        monkeypatch.setenv(name, "1")
 
     def call(*arguments: str) -> Result:
         capfd.readouterr()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-import zipfile
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
 from fxbench_dlib import fxbench_detectors
+from real_faces import ferplus_faces
 
 from fxbench.errors import UsageError
 from fxbench.faces import iou
@@ -31,17 +31,6 @@ def rgb(path: Path) -> np.ndarray:
     if not path.is_file():
         pytest.skip(f"{path} is not there")
     return np.ascontiguousarray(cv2.imread(str(path))[..., ::-1])
-
-
-def ferplus_faces(shared: Path, step: int) -> tuple[np.ndarray, ...]:
-    """Every `step`-th image of FER+ valid as RGB."""
-    path = shared / "data" / "ferplus" / "FER2013Valid.zip"
-    if not path.is_file():
-        pytest.skip(f"{path} is not there")
-    with zipfile.ZipFile(path) as file:
-        names = sorted(name for name in file.namelist() if name.endswith(".png"))[::step]
-        grey = [cv2.imdecode(np.frombuffer(file.read(name), np.uint8), 0) for name in names]
-    return tuple(np.repeat(pixels[..., None], 3, axis=2) for pixels in grey)
 
 
 def test_the_record_names_its_extra():

@@ -54,14 +54,6 @@ class Watch:
         self.notes.append(text)
 
 
-@pytest.fixture(autouse=True)
-def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy of whoever runs the tests."""
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-
-
 @pytest.fixture
 def server() -> Iterator[FileServer]:
     with running() as files:

@@ -142,7 +142,7 @@ def test_where_the_file_is_looked_for(tmp_path, monkeypatch):
     assert locate() == own
     # Neither is the right one, and the file is named.
     monkeypatch.setattr("fxbench_mediapipe.tasks.version", lambda _: "0.10.31")
-    monkeypatch.setattr("fxbench_mediapipe.blaze_face.library", lambda *_, **__: None)
+    monkeypatch.setattr("fxbench_mediapipe.blaze_face.import_mediapipe", lambda *_, **__: None)
     with pytest.raises(WeightsError, match=r"face_landmarker\.task has 3 bytes"):
         at_default(create)
 

@@ -292,10 +292,6 @@ def command(
 ) -> Callable[..., tuple[int, str, str]]:
     """Call `fxbench run` on the tiny tree: exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        monkeypatch.setenv(name, "1")
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TF_CPP_MIN_LOG_LEVEL"):
-        monkeypatch.setenv(name, "1")
 
     def call(*arguments: str) -> tuple[int, str, str]:
         capfd.readouterr()

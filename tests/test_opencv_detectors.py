@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import zipfile
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
 from fxbench_opencv import fxbench_detectors
+from real_faces import ferplus_faces
 
 from fxbench.errors import UnavailableError, UsageError
 from fxbench.protocols import Detector
@@ -27,21 +25,6 @@ def haar(**options) -> Detector:
 def photo(shared: Path, name: str) -> np.ndarray:
     pixels = cv2.imread(str(shared / "data" / "photos" / name))
     return np.ascontiguousarray(pixels[..., ::-1])
-
-
-def ferplus_faces(shared: Path, step: int) -> tuple[np.ndarray, ...]:
-    """Every `step`-th image of FER+ valid as RGB."""
-    path = shared / "data" / "ferplus" / "FER2013Valid.zip"
-    if not path.is_file():
-        pytest.skip(f"{path} is not there")
-    with zipfile.ZipFile(path) as file:
-        table = io.TextIOWrapper(file.open("FER2013Valid/label.csv"), "utf-8", newline="")
-        names = [row[0] for row in csv.reader(table)][::step]
-        grey = [
-            cv2.imdecode(np.frombuffer(file.read(f"FER2013Valid/{name}"), np.uint8), 0)
-            for name in names
-        ]
-    return tuple(np.repeat(pixels[..., None], 3, axis=2) for pixels in grey)
 
 
 def test_no_images_and_images_without_faces():

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -13,6 +10,7 @@ import numpy as np
 import pytest
 from fxbench_dlibfaces import fxbench_datasets
 from fxbench_opencv import YUNET, fxbench_detectors, fxbench_landmarkers
+from real_faces import ferplus_faces
 
 from fxbench import weights
 from fxbench.component import Component
@@ -62,21 +60,6 @@ def bgr(shared: Path, name: str) -> UInt8:
 
 def rgb(shared: Path, name: str) -> UInt8:
     return np.ascontiguousarray(bgr(shared, name)[..., ::-1])
-
-
-def ferplus_faces(shared: Path, step: int) -> tuple[UInt8, ...]:
-    """Every `step`-th image of FER+ valid as RGB."""
-    path = shared / "data" / "ferplus" / "FER2013Valid.zip"
-    if not path.is_file():
-        pytest.skip(f"{path} is not there")
-    with zipfile.ZipFile(path) as file:
-        table = io.TextIOWrapper(file.open("FER2013Valid/label.csv"), "utf-8", newline="")
-        names = [row[0] for row in csv.reader(table)][::step]
-        grey = [
-            cv2.imdecode(np.frombuffer(file.read(f"FER2013Valid/{name}"), np.uint8), 0)
-            for name in names
-        ]
-    return tuple(np.repeat(pixels[..., None], 3, axis=2) for pixels in grey)
 
 
 def clipped(xyxy: np.ndarray, image: UInt8) -> np.ndarray:

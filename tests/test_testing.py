@@ -280,11 +280,6 @@ def test_the_documented_code_runs(capsys):
 def fxbench(tmp_path, monkeypatch, capfd, toy):
     """Call the command line in an empty folder: exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
-    # The command fixes threads through the environment, for good: undo it after the test.
-    for name in ("OMP", "OPENBLAS", "MKL", "TF_NUM_INTRAOP", "TF_NUM_INTEROP"):
-        variable = f"{name}_THREADS" if name.startswith("TF") else f"{name}_NUM_THREADS"
-        monkeypatch.setenv(variable, "1")
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "1")
 
     def call(*arguments):
         capfd.readouterr()

@@ -33,14 +33,6 @@ MEND = "do as its source says."
 PLUGIN = Plugin("acme", "acme", "acme", "1.0")
 
 
-@pytest.fixture(autouse=True)
-def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FXBENCH_CONFIG", str(tmp_path / "config"))
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-
-
 @pytest.fixture
 def server() -> Iterator[FileServer]:
     with running() as files:
@@ -385,10 +377,10 @@ def test_the_list(tmp_path: Path, installed: Any, call: Called) -> None:
     assert code == 0
     text = " ".join(out.split())
     for words in (
-        "net.onnx verified 102.4 KB acme MIT [x]",
-        "open.bin unverified 102.4 KB",
+        "net.onnx verified 102.4 kB acme MIT [x]",
+        "open.bin unverified 102.4 kB",
         "→ fxbench weights verify open.bin --accept",
-        "short.bin damaged 1 bytes",
+        "short.bin damaged 1 byte ",
         "the file is cut off.",
         "far.bin missing 2.5 MB acme → fxbench weights fetch far.bin",
     ):
@@ -530,7 +522,7 @@ def test_files_are_fetched_once(server: FileServer, installed: Any, call: Called
     code, out, err = call("fetch", "net.onnx")
     assert code == 0
     assert out == f"net.onnx: verified, {store_folder() / 'net.onnx'}\n"
-    assert "net.onnx: 0 bytes of 102.4 KB" in err
+    assert "net.onnx: 0 bytes of 102.4 kB" in err
     code, out, _ = call("fetch", "acme")
     assert code == 0
     assert "net.onnx: is there already: verified" in out

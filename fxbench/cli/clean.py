@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.filesize import decimal
 
 from fxbench.cli.options import results_option
 from fxbench.errors import UsageError
@@ -71,10 +72,10 @@ def command(
         "answers_open": holding.open,
     }
     if not as_json:
-        click.echo(f"{chunks.folder}: {before.total.chunks} chunks, {_size(before.total.bytes)}")
+        click.echo(f"{chunks.folder}: {before.total.chunks} chunks, {decimal(before.total.bytes)}")
         click.echo(
-            f"  {_size(before.used.bytes)} of it from the runs in {results}, "
-            f"{_size(before.leftovers.bytes)} left by processes that were killed"
+            f"  {decimal(before.used.bytes)} of it from the runs in {results}, "
+            f"{decimal(before.leftovers.bytes)} left by processes that were killed"
         )
         if holding.bytes:
             _show_answers(store.folder, holding)
@@ -95,7 +96,7 @@ def command(
             parts.append(free_answers(store))
         record["freed_bytes"] = freed = sum(part.bytes for part in parts)
         if not as_json:
-            click.echo(f"Freed {_size(freed)} in {sum(part.chunks for part in parts)} files")
+            click.echo(f"Freed {decimal(freed)} in {sum(part.chunks for part in parts)} files")
     if as_json:
         click.echo(json.dumps(record, indent=1))
 
@@ -103,7 +104,7 @@ def command(
 def _show_answers(folder: Path, holding: Holding) -> None:
     of = ", ".join(f"{count} of {name}" for name, count in holding.by_service.items())
     click.echo(
-        f"{folder}: {holding.answers} answers of cloud services, {_size(holding.bytes)}"
+        f"{folder}: {holding.answers} answers of cloud services, {decimal(holding.bytes)}"
         + (f" ({of})" if of else "")
     )
     click.echo("  They were paid for: --all leaves them, --answers frees them")
@@ -126,12 +127,3 @@ def _refuse_unsure(names: tuple[str, ...], why: str, mend: str) -> None:
             f"The run {names[0]} {why}, so what it uses is not known. {mend}, or free everything "
             "with --all."
         )
-
-
-def _size(count: int) -> str:
-    value = float(count)
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.filesize import decimal
 
 from fxbench.cli.options import results_option
 
@@ -72,7 +73,7 @@ def _facts(diagnosis: Diagnosis) -> Iterable[tuple[str, str]]:
     yield (
         "machine",
         f"{system.cpu}, {system.cores} cores"
-        + (f", {_size(memory)} memory" if memory else "")
+        + (f", {decimal(memory)} memory" if memory else "")
         + f"; {system.platform}",
     )
     set_threads = diagnosis.thread_variables
@@ -139,18 +140,9 @@ def _findings(console: Console, title: str, colour: str, findings: Iterable[Find
 
 
 def _place(storage: Storage) -> str:
-    parts = [] if storage.bytes is None else [f"{_size(storage.bytes)} used"]
+    parts = [] if storage.bytes is None else [f"{decimal(storage.bytes)} used"]
     if storage.free_bytes is not None:
-        parts.append(f"{_size(storage.free_bytes)} free")
+        parts.append(f"{decimal(storage.free_bytes)} free")
     if not storage.writable:
         parts.append("can't be written")
     return f"{storage.folder} ({', '.join(parts)})"
-
-
-def _size(count: int) -> str:
-    value = float(count)
-    for unit in ("bytes", "KB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.filesize import decimal
 
 from fxbench.errors import UsageError, WeightsError
 from fxbench.names import unknown_name
@@ -204,7 +205,7 @@ def _print(found: Iterable[File]) -> None:
         table.add_row(
             Text(file.name),
             Text(state, _COLOURS.get(state, "yellow")),
-            "" if size is None else _size(size),
+            "" if size is None else decimal(size),
             text,
         )
     output().print(table)
@@ -249,8 +250,8 @@ class _Bar:
             self._begun().update(self._task, completed=done, total=total)
         elif time.monotonic() - self._spoke >= 10.0:
             self._spoke = time.monotonic()
-            of = "" if total is None else f" of {_size(total)}"
-            self._console.print(f"{self._name}: {_size(done)}{of}", markup=False)
+            of = "" if total is None else f" of {decimal(total)}"
+            self._console.print(f"{self._name}: {decimal(done)}{of}", markup=False)
 
     def note(self, text: str) -> None:
         """See :class:`fxbench.download.transfer.Watcher`."""
@@ -279,12 +280,3 @@ class _Bar:
             self._task = self._progress.add_task(self._name, total=None)
             self._progress.start()
         return self._progress
-
-
-def _size(count: int) -> str:
-    value = float(count)
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"

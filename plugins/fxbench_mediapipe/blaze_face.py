@@ -10,16 +10,13 @@ from fxbench.component import Weights
 from fxbench.enlarge import Box, enlarge
 from fxbench.errors import WeightsError
 from fxbench.schemes import register
-from fxbench.types import Analysis, Boxes, Float32, Points, UInt8
+from fxbench.types import Analysis, Float32, UInt8
 from fxbench.weights import verified
 from fxbench_mediapipe.points import SIX, SIX_POINTS
-from fxbench_mediapipe.tasks import library, opened, picture
+from fxbench_mediapipe.tasks import import_mediapipe, opened, picture
 
 _MEMBER = "face_detector.tflite"
 """Byte for byte what Google also gives out as `blaze_face_short_range.tflite`."""
-
-
-_NONE = np.empty((0, len(SIX_POINTS), 2), np.float32)
 
 
 class BlazeFace:
@@ -55,7 +52,7 @@ class BlazeFace:
             DataError: MediaPipe can't load the model.
         """
         register(SIX, SIX_POINTS)
-        self._mediapipe = library("mediapipe", confidence, allow_metrics=allow_metrics)
+        self._mediapipe = import_mediapipe("mediapipe", confidence, allow_metrics=allow_metrics)
         path = verified("mediapipe", weights)
         try:
             with zipfile.ZipFile(path) as bundle:
@@ -73,10 +70,7 @@ class BlazeFace:
 
     def analyze(self, images: tuple[UInt8, ...]) -> Analysis:
         """Boxes and points of the faces; see :class:`fxbench.protocols.Analyzer`."""
-        found = [self._analyze(image) for image in images]
-        boxes = Boxes.from_lists([inside for inside, _ in found])
-        xy = np.concatenate([_NONE, *(points for _, points in found)])
-        return Analysis(boxes, Points(xy, SIX))
+        return Analysis.of_each([self._analyze(image) for image in images], SIX, len(SIX_POINTS))
 
     def _analyze(self, image: UInt8) -> tuple[list[Box], Float32]:
         search = enlarge(image)

@@ -11,7 +11,7 @@ from fxbench.schemes import register
 from fxbench.types import Boxes, Float32, Points, UInt8
 from fxbench.weights import verified
 from fxbench_mediapipe.points import MESH, MESH_SIZE, mesh_points
-from fxbench_mediapipe.tasks import library, opened, picture
+from fxbench_mediapipe.tasks import import_mediapipe, opened, picture
 
 _AROUND = 0.5
 """How much of the picture is searched on each side of a box, as a fraction of its size."""
@@ -52,7 +52,9 @@ class Mesh:
             DataError: MediaPipe can't load the models.
         """
         register(MESH, mesh_points())
-        self._mediapipe = library("mediapipe-mesh", confidence, allow_metrics=allow_metrics)
+        self._mediapipe = import_mediapipe(
+            "mediapipe-mesh", confidence, allow_metrics=allow_metrics
+        )
         path = verified("mediapipe-mesh", weights)
         tasks = self._mediapipe.tasks
         options = tasks.vision.FaceLandmarkerOptions(

@@ -23,7 +23,7 @@ _LAST_SILENT = (0, 10, 33)
 (https://github.com/google-ai-edge/mediapipe/issues/6291), and the notices of 1.x say so."""
 
 
-def library(name: str, confidence: float, *, allow_metrics: bool) -> Any:
+def import_mediapipe(name: str, confidence: float, *, allow_metrics: bool) -> Any:
     """The module `mediapipe`.
 
     Args:

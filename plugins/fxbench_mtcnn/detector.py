@@ -11,7 +11,7 @@ from fxbench.enlarge import Box, Enlarged
 from fxbench.errors import UnavailableError, UsageError
 from fxbench.keras_network import tensorflow
 from fxbench.loader import one_line
-from fxbench.types import Analysis, Boxes, Float32, Points, UInt8
+from fxbench.types import Analysis, Float32, UInt8
 
 _X = slice(6, 11)
 _Y = slice(11, 16)
@@ -82,12 +82,7 @@ class Mtcnn:
 
     def analyze(self, images: tuple[UInt8, ...]) -> Analysis:
         """Boxes and points of the faces; see :class:`fxbench.protocols.Analyzer`."""
-        found = [self._analyze(image) for image in images]
-        points = [points for _, points in found]
-        return Analysis(
-            Boxes.from_lists([boxes for boxes, _ in found]),
-            Points(np.concatenate([np.zeros((0, 5, 2), np.float32), *points]), self.scheme),
-        )
+        return Analysis.of_each([self._analyze(image) for image in images], self.scheme, 5)
 
     def _analyze(self, image: UInt8) -> tuple[list[Box], Float32]:
         # Rows of image, box, score, five x and five y.

@@ -10,7 +10,7 @@ import numpy as np
 
 from fxbench.enlarge import Box, Enlarged, enlarge
 from fxbench.errors import UnavailableError, UsageError, WeightsError
-from fxbench.types import Analysis, Boxes, Float32, Points, UInt8
+from fxbench.types import Analysis, Float32, UInt8
 
 SMALL = 128
 """Images whose shorter side is below this are enlarged."""
@@ -71,12 +71,7 @@ class YuNet:
 
     def analyze(self, images: tuple[UInt8, ...]) -> Analysis:
         """Boxes and points of the faces; see :class:`fxbench.protocols.Analyzer`."""
-        found = [self._analyze(image) for image in images]
-        points = [points for _, points in found]
-        return Analysis(
-            Boxes.from_lists([boxes for boxes, _ in found]),
-            Points(np.concatenate([np.zeros((0, 5, 2), np.float32), *points]), self.scheme),
-        )
+        return Analysis.of_each([self._analyze(image) for image in images], self.scheme, 5)
 
     def _analyze(self, image: UInt8) -> tuple[list[Box], Float32]:
         search = self._rendered(image)
