@@ -15,6 +15,7 @@ import numpy as np
 from fxbench.errors import UnavailableError
 from fxbench.files import write_atomic
 from fxbench.labels import EMOTIONS
+from fxbench.training.contract import merit
 
 if TYPE_CHECKING:
     from fxbench.metrics.calibration import Reliability
@@ -146,7 +147,8 @@ def curves(history: Sequence[dict[str, Any]], path: Path, title: str = "") -> Pa
 
     Args:
         history: records with `epoch`, `loss`, `valid_loss` and `valid_accuracy`, as
-            :class:`fxbench.training.contract.Trained` has them.
+            :class:`fxbench.training.contract.Trained` has them, and `valid_robust_accuracy` where
+            the training was adversarial.
         path: the file to write.
         title: above the diagram.
 
@@ -164,8 +166,12 @@ def curves(history: Sequence[dict[str, Any]], path: Path, title: str = "") -> Pa
     )
     left.set(xlabel="Epoch", ylabel="Cross-entropy, nats", title="Loss")
     left.legend(frameon=False)
-    right.plot(epochs, accuracy, "o-", color=BLUE, markersize=3)
-    best = int(np.argmax(accuracy))
+    right.plot(epochs, accuracy, "o-", color=BLUE, markersize=3, label="clean")
+    if all("valid_robust_accuracy" in line for line in history):
+        attacked = [100 * line["valid_robust_accuracy"] for line in history]
+        right.plot(epochs, attacked, "o-", color=GREY, markersize=3, label="under attack")
+        right.legend(frameon=False)
+    best = int(np.argmax([merit(line) for line in history]))
     right.annotate(
         f"best {accuracy[best]:.1f} %, epoch {epochs[best]}",
         (epochs[best], accuracy[best]),

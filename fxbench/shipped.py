@@ -6,7 +6,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +19,19 @@ if TYPE_CHECKING:
     from fxbench.onnx_network import OnnxNetwork
 
 _MEND = "pip install --force-reinstall --no-deps fxbench"
-_SOURCE = "shipped with fxbench, see the plugin's CARD.md"
+_FILES = {"keras": ".weights.h5", "onnx": ".onnx", "int8": "-int8.onnx"}
 
 
 def components(
-    name: str, summary: str, folder: Path, build: Callable[[], Any], *, licence: str
+    name: str,
+    summary: str,
+    folder: Path,
+    build: Callable[[], Any],
+    *,
+    licence: str,
+    variants: Collection[str] = ("onnx", "int8"),
+    default: bool = True,
+    card: str = "CARD.md",
 ) -> list[Component]:
     """The classifiers NAME, NAME-onnx and NAME-int8.
 
@@ -33,40 +41,48 @@ def components(
         folder: where the files and their manifest lie.
         build: see :class:`fxbench.keras_network.KerasNetwork`.
         licence: of the weights.
+        variants: which of `onnx` and `int8` there are beside the network in Keras.
+        default: whether a run takes them unless told otherwise.
+        card: the model card, in the plugin's folder.
     """
 
-    def weights(file: str) -> Weights:
-        return shipped(folder, file, mend=_MEND, source=_SOURCE, licence=licence)
+    def weights(kind: str) -> Weights:
+        source = f"shipped with fxbench, see the plugin's {card}"
+        file = f"{name}{_FILES[kind]}"
+        return shipped(folder, file, mend=_MEND, source=source, licence=licence)
 
-    keras, onnx, int8 = (weights(f"{name}{end}") for end in (".weights.h5", ".onnx", "-int8.onnx"))
+    keras = weights("keras")
+    traits = frozenset({"default"} if default else ())
     first = Component(
         name=name,
         summary=summary,
         factory=partial(_keras, name, build, keras),
         extra="tensorflow",
         requires=("tensorflow", "keras"),
-        traits=frozenset({"default", "gradient"}),
+        traits=traits | {"gradient"},
         weights=(keras,),
         licence="research use, see the weights",
     )
 
-    def variant(kind: str, summary: str, file: Weights) -> Component:
+    summaries = {
+        "onnx": f"{name} in ONNX Runtime: the same network, without TensorFlow.",
+        "int8": f"{name} in ONNX Runtime with 8-bit weights and activations.",
+    }
+
+    def variant(kind: str) -> Component:
+        file = weights(kind)
         return Component(
             name=f"{name}-{kind}",
-            summary=summary,
+            summary=summaries[kind],
             factory=partial(_onnx, f"{name}-{kind}", file),
             requires=("onnxruntime",),
-            traits=frozenset({"default"}),
+            traits=traits,
             weights=(file,),
             variant_of=name,
             licence=first.licence,
         )
 
-    return [
-        first,
-        variant("onnx", f"{name} in ONNX Runtime: the same network, without TensorFlow.", onnx),
-        variant("int8", f"{name} in ONNX Runtime with 8-bit weights and activations.", int8),
-    ]
+    return [first, *(variant(kind) for kind in variants)]
 
 
 def _keras(name: str, build: Callable[[], Any], weights: Weights) -> KerasNetwork:

@@ -27,7 +27,7 @@ from fxbench.registry import discover
 from fxbench.weights import MANIFEST, check, shipped, verified
 
 SIZES = {"emopy": 48, "mobilenetv2": 96}
-TWINS = [f"{name}-{kind}" for name in SIZES for kind in ("onnx", "int8")]
+TWINS = [*(f"{name}-{kind}" for name in SIZES for kind in ("onnx", "int8")), "emopy-robust-onnx"]
 MEND = "Install it again."
 
 Faces = npt.NDArray[np.uint8]
@@ -65,7 +65,8 @@ def both(request: pytest.FixtureRequest) -> tuple[str, Any, Any, Any]:
 @pytest.mark.parametrize("network", SIZES)
 def test_every_file_is_small_and_its_sha256_is_known(network: str) -> None:
     components = plugin(network).fxbench_classifiers()
-    assert [c.name for c in components] == [network, f"{network}-onnx", f"{network}-int8"]
+    robust = ["emopy-robust", "emopy-robust-onnx"] if network == "emopy" else []
+    assert [c.name for c in components] == [network, f"{network}-onnx", f"{network}-int8", *robust]
     for given in components:
         (weights,) = given.weights
         assert weights.locate().stat().st_size <= 10_000_000
@@ -156,6 +157,14 @@ def test_answers_on_real_faces_are_those_of_keras(
     answers = int8.predict(faces)
     assert (answers.argmax(1) == expected.argmax(1)).mean() >= 0.9
     assert (answers.argmax(1) == labels).mean() >= (expected.argmax(1) == labels).mean() - 0.03
+
+
+@pytest.mark.heavy
+def test_the_robust_twin_answers_as_keras_does(shared: Path) -> None:
+    pytest.importorskip("tensorflow")
+    keras, onnx = (component(name).factory() for name in ("emopy-robust", "emopy-robust-onnx"))
+    faces, _ = real_faces(shared, 48)
+    np.testing.assert_allclose(onnx.predict(faces), keras.predict(faces), atol=1e-5)
 
 
 # Files that are not as they should be

@@ -15,12 +15,12 @@ import pytest
 from make_ferplus import clear, make_ferplus
 
 from fxbench.cli import main
-from fxbench.errors import DataError, UsageError
+from fxbench.errors import DataError, UnavailableError, UsageError
 from fxbench.labels import EMOTIONS
 from fxbench.registry import discover
 from fxbench.training import checkpoint as checkpoints
 from fxbench.training.augment import augmented
-from fxbench.training.contract import TrainingData
+from fxbench.training.contract import TrainingData, merit
 from fxbench.training.data import training_data
 from fxbench.training.recipe import Recipe
 from fxbench.training.session import changed, taught
@@ -165,6 +165,23 @@ def test_a_teacher_enters_the_targets_under_its_own_labels():
     assert data.record["teacher"] == "known"
 
 
+def test_wrong_values_of_an_adversarial_training_get_one_sentence():
+    for field, value in (("epsilon", "4"), ("epsilon", "-0.1"), ("steps", "0"), ("share", "0")):
+        with pytest.raises(UsageError, match=rf"adversarial_{field} must be .*, not {value}"):
+            changed(Recipe(), {f"adversarial_{field}": value})
+
+
+def test_a_record_tells_of_adversarial_training_only_where_it_is_done():
+    plain = Recipe(adversarial_steps=9).record()
+    assert not [name for name in plain if name.startswith("adversarial")]
+    assert Recipe(adversarial_epsilon=0.01).record()["adversarial_steps"] == 2
+
+
+def test_an_epoch_is_chosen_by_both_accuracies_where_both_were_measured():
+    assert merit({"valid_accuracy": 0.8}) == 0.8
+    assert merit({"valid_accuracy": 0.8, "valid_robust_accuracy": 0.4}) == pytest.approx(0.6)
+
+
 # Checkpoints
 
 STATE = checkpoints.Checkpoint(2, [np.ones(3, np.float32)], [], [np.zeros(2)], 8, [{"epoch": 1}])
@@ -201,8 +218,8 @@ main(sys.argv[1:])
 """
 
 
-def train(folder, path, *more, after=""):
-    words = ["train", "emopy", "--set", f"ferplus.path={path}", "-o", str(folder), "--threads", "1"]
+def train(folder, path, *more, name="emopy", after=""):
+    words = ["train", name, "--set", f"ferplus.path={path}", "-o", str(folder), "--threads", "1"]
     words += ["--epochs", "3", "--recipe", "batch=4", *more]
     return subprocess.run(
         [sys.executable, "-c", after + COMMAND, *words], capture_output=True, text=True, check=False
@@ -237,14 +254,16 @@ def test_a_training_that_was_interrupted_goes_on_to_the_same_weights(ferplus, tm
     resumed = train(tmp_path / "parts", ferplus, "--resume")
     assert resumed.returncode == 0, resumed.stderr
 
-    with (
-        np.load(tmp_path / "whole" / "checkpoint.npz") as one,
-        np.load(tmp_path / "parts" / "checkpoint.npz") as other,
-    ):
+    same_state(*(tmp_path / folder / "checkpoint.npz" for folder in ("whole", "parts")))
+    check_outputs(tmp_path / "whole")
+
+
+def same_state(first, second):
+    """Whether two checkpoints hold the same weights, to the last bit, and the same of the rest."""
+    with np.load(first) as one, np.load(second) as other:
         assert one.files == other.files
         for name in set(one.files) - {"head"}:
             np.testing.assert_array_equal(one[name], other[name], err_msg=name)
-    check_outputs(tmp_path / "whole")
 
 
 def check_outputs(folder):
@@ -263,6 +282,179 @@ def check_outputs(folder):
     assert [line["epoch"] for line in lines] == ["1", "2", "3"]
     for name in ("curves.png", "confusion.png"):
         assert (folder / name).read_bytes()[:4] == b"\x89PNG"
+
+
+# Adversarial training
+
+ATTACK = Recipe(adversarial_epsilon=0.1, adversarial_steps=2, batch=8, epochs=3)
+
+
+class Small:
+    """A network of 12 x 12 faces with all that the engine must know of one."""
+
+    name, size, head = "small", 12, ()
+
+    def build(self, precision):
+        import keras
+
+        layers = keras.layers
+        faces = keras.Input((12, 12, 1))
+        x = layers.Conv2D(8, 3, use_bias=False, dtype=precision)(faces)
+        x = layers.BatchNormalization(dtype=precision)(x)
+        x = layers.Dropout(0.2)(layers.Flatten()(layers.ReLU()(x)))
+        logits = layers.Dense(8, dtype="float32", name="logits")(x)
+        return keras.Model(faces, layers.Softmax()(logits))
+
+    def prepare(self, model, faces):
+        """Nothing is pretrained."""
+
+
+def fit(folder, recipe):
+    from fxbench.training.fit import Examples, Fit
+
+    random = np.random.default_rng(5)
+    labels = np.arange(32) % 8
+    faces = random.integers(0, 256, (32, 12, 12), dtype=np.uint8)
+    examples = Examples(tuple(faces), np.eye(8, dtype=np.float32)[labels], np.ones(32, np.float32))
+    return Fit(Small(), recipe, examples, (faces, labels), folder, identity={})
+
+
+def watcher(stop_after=None):
+    from fxbench.training.contract import Watcher
+
+    def epoch(record):
+        if record["epoch"] == stop_after:
+            raise KeyboardInterrupt
+
+    return Watcher(lambda *_: None, epoch)
+
+
+QUIET = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+"""Keras' variables know nothing of NumPy's second version."""
+
+
+@pytest.fixture
+def determinism():
+    """Without it again for the tests that follow: a training turns it on for the process."""
+    yield
+    from tensorflow.python.framework.config import disable_op_determinism
+
+    disable_op_determinism()
+
+
+def cross_entropy(model, faces, targets):
+    answers = np.asarray(model(faces, training=False))
+    return -(targets * np.log(answers)).sum(1)
+
+
+@QUIET
+@pytest.mark.heavy
+@pytest.mark.parametrize(("steps", "share"), [(1, 1.0), (2, 0.5)])
+def test_the_faces_of_a_step_mislead_within_their_budget(steps, share):
+    pytest.importorskip("tensorflow")
+    import keras
+
+    from fxbench.training.adversarial import AdversarialModel
+
+    keras.utils.set_random_seed(1)
+    recipe = dataclasses.replace(ATTACK, adversarial_steps=steps, adversarial_share=share)
+    model = AdversarialModel(Small().build("float32"), recipe)
+    faces = np.random.default_rng(2).random((16, 12, 12, 1), np.float32)
+    faces[:, :3], faces[:, 3:6] = 0, 1
+    targets = np.eye(8, dtype=np.float32)[np.arange(16) % 8]
+    before = [value.copy() for value in model.get_weights()]
+    found = np.asarray(model.mislead(faces, targets))
+
+    attacked = round(16 * share)
+    np.testing.assert_array_equal(found[attacked:], faces[attacked:])
+    change = abs(found - faces)
+    assert change.max() <= 0.1 + 1e-6
+    assert change[:attacked].mean() > 0.04, "edges of the range can move one way only"
+    assert found.min() >= 0
+    assert found.max() <= 1
+    rise = cross_entropy(model, found, targets) - cross_entropy(model, faces, targets)
+    assert (rise[:attacked] > 0).all()
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other, err_msg="looking for them taught the network")
+    again = np.asarray(model.mislead(faces, targets))
+    assert (again != found).any(), "each search starts elsewhere"
+
+
+@QUIET
+@pytest.mark.usefixtures("determinism")
+@pytest.mark.heavy
+def test_without_an_epsilon_nothing_is_adversarial(tmp_path):
+    pytest.importorskip("tensorflow")
+    from fxbench.training.adversarial import AdversarialModel
+
+    plain = fit(tmp_path / "plain", Recipe(epochs=2, batch=8))
+    other = fit(tmp_path / "other", Recipe(epochs=2, batch=8, adversarial_steps=7))
+    assert not isinstance(plain._model, AdversarialModel)
+    for one in (plain, other):
+        one.run(watcher())
+    assert [set(line) for line in plain.history] == [
+        {"epoch", "loss", "valid_loss", "valid_accuracy", "seconds"}
+    ] * 2
+    assert plain._identity == other._identity
+    same_state(plain.checkpoint, other.checkpoint)
+
+
+@QUIET
+@pytest.mark.usefixtures("determinism")
+@pytest.mark.heavy
+def test_an_adversarial_training_goes_on_to_the_same_weights(tmp_path):
+    pytest.importorskip("tensorflow")
+    whole, parts = fit(tmp_path / "whole", ATTACK), fit(tmp_path / "parts", ATTACK)
+    whole.run(watcher())
+    with pytest.raises(KeyboardInterrupt):
+        parts.run(watcher(stop_after=1))
+    parts = fit(tmp_path / "parts", ATTACK)
+    parts.run(watcher(), resume=True)
+    same_state(whole.checkpoint, parts.checkpoint)
+    for line, same in zip(whole.history, parts.history, strict=True):
+        assert 0 <= line["valid_robust_accuracy"] <= line["valid_accuracy"]
+        assert {**line, "seconds": 0} == {**same, "seconds": 0}
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(300)
+def test_an_adversarial_training_tells_of_both_accuracies(ferplus, tmp_path):
+    done = train(tmp_path, ferplus, "--recipe", "adversarial_share=0.5", name="emopy-robust")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("% under attack)") == 3
+    record = json.loads((tmp_path / "training.json").read_text())
+    best = record["history"][record["best_epoch"] - 1]
+    assert merit(best) == max(merit(line) for line in record["history"])
+    with (tmp_path / "log.csv").open() as file:
+        for line in csv.DictReader(file):
+            assert 0 <= float(line["valid_robust_accuracy"]) <= 1
+    card = " ".join((tmp_path / "CARD.md").read_text().split())
+    assert "50% of the faces are changed by at most 4/255 a pixel" in card
+    assert f"under attack, {best['valid_robust_accuracy']:.1%} (PGD of 5 steps" in card
+    assert (tmp_path / "emopy-robust.onnx").is_file()
+
+
+@pytest.mark.heavy
+def test_the_robust_network_begins_with_the_weights_of_emopy():
+    pytest.importorskip("tensorflow")
+    from fxbench_emopy.trainer import EmopyNetwork
+
+    registry = discover()
+    robust = registry.get("trainer", "emopy-robust").component.factory()._network
+    shipped = registry.get("classifier", "emopy").component.factory()._network
+    model = robust.build("float32")
+    EmopyNetwork().prepare(model, None)
+    robust.prepare(model, None)
+    for one, other in zip(model.get_weights(), shipped.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.heavy
+def test_adversarial_training_wants_tensorflow(tmp_path, monkeypatch):
+    keras = pytest.importorskip("keras")
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    with pytest.raises(UnavailableError, match=r"needs Keras on TensorFlow.*'jax'.*KERAS_BACKEND"):
+        fit(tmp_path, ATTACK)
 
 
 # Wrong input
@@ -309,7 +501,7 @@ def test_wrong_input_beside_a_dataset_gets_one_sentence(ferplus, tmp_path, capsy
 def test_every_trainer_has_the_name_of_a_classifier():
     registry = discover()
     trainers = {entry.name for entry in registry.of_kind("trainer")}
-    assert trainers >= {"emopy", "mobilenetv2"}
+    assert trainers >= {"emopy", "emopy-robust", "mobilenetv2"}
     assert trainers <= {entry.name for entry in registry.of_kind("classifier")}
 
 

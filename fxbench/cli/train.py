@@ -238,9 +238,12 @@ class Progress:
 
     def _epoch(self, record: dict[str, Any]) -> None:
         left = (self._total - record["epoch"]) * record["seconds"]
+        robust = ""
+        if "valid_robust_accuracy" in record:
+            robust = f" ({record['valid_robust_accuracy']:.2%} under attack)"
         self._console.print(
             f"epoch {record['epoch']:3} of {self._total}: loss {record['loss']:.4f}, validation "
-            f"loss {record['valid_loss']:.4f}, accuracy {record['valid_accuracy']:.2%}, "
+            f"loss {record['valid_loss']:.4f}, accuracy {record['valid_accuracy']:.2%}{robust}, "
             f"{record['seconds']:.0f} s, about {left / 60:.0f} min left",
             markup=False,
             soft_wrap=True,

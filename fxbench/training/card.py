@@ -28,6 +28,19 @@ def card(record: dict[str, Any]) -> str:
             f"\n- Teacher: `{data['teacher']}`; its answers, averaged over each face and its "
             f"mirror image, make {data['teacher_weight']:.0%} of the targets (Hinton et al. 2015)."
         )
+    chosen = ""
+    if recipe.get("adversarial_epsilon"):
+        teacher += (
+            f"\n- Adversarial training (Madry et al. 2018): in each step "
+            f"{recipe['adversarial_share']:.0%} of the faces are changed by at most "
+            f"{_steps_of_255(recipe['adversarial_epsilon'])} a pixel, so that the network errs."
+        )
+        best_line = record["history"][best - 1]
+        chosen = (
+            f", by the mean of its accuracy and of that under attack, "
+            f"{best_line['valid_robust_accuracy']:.1%} (PGD of 5 steps on 500 of the images at "
+            "most, in floating point: it chooses an epoch, and is no measure of robustness)"
+        )
     settings = "\n".join(f"| {name} | {_shown(value)} |" for name, value in recipe.items())
     return f"""\
 # Model card: `{record["name"]}`
@@ -50,7 +63,7 @@ def card(record: dict[str, Any]) -> str:
   images that occur, pixel for pixel, in another split of the dataset, and
   {data["left_out_by_name"]:,} that a list names.{teacher}
 - {count} epochs; the weights are the moving average after epoch {best}, which was best on
-  `{data["dataset"]}` {data["valid"]}.
+  `{data["dataset"]}` {data["valid"]}{chosen}.
 
 | recipe | |
 | --- | --- |
@@ -91,6 +104,11 @@ def _recall(recall: dict[str, Any]) -> str:
         for emotion, one in recall.items()
         if one["n"]
     )
+
+
+def _steps_of_255(epsilon: float) -> str:
+    steps = epsilon * 255
+    return f"{round(steps)}/255" if abs(steps - round(steps)) < 1e-6 else f"{epsilon:g}"
 
 
 def _shown(value: Any) -> str:

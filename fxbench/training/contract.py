@@ -40,11 +40,26 @@ class Watcher:
         step: called after each step with the epoch, counted from 1, the step, how many steps an
             epoch has and the mean loss so far.
         epoch: called after each epoch with its record: `epoch`, `loss`, `valid_loss`,
-            `valid_accuracy`, `seconds`.
+            `valid_accuracy`, `seconds`, and `valid_robust_accuracy` after an epoch of adversarial
+            training.
     """
 
     step: Callable[[int, int, int, float], None]
     epoch: Callable[[dict[str, Any]], None]
+
+
+def merit(record: dict[str, Any]) -> float:
+    """What an epoch is chosen by: its accuracy on the validation faces.
+
+    Where it was measured under attack too, the mean of both, since each alone is best where the
+    other is poor (Tsipras et al., ICLR 2019).
+
+    Args:
+        record: of an epoch.
+    """
+    clean: float = record["valid_accuracy"]
+    robust: float = record.get("valid_robust_accuracy", clean)
+    return (clean + robust) / 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -143,7 +143,7 @@ def _eight_bits(graph: Any) -> dict[str, list[dict[str, Any]]]:
 
 
 def write_twins(
-    name: str, model: Any, weights: Path, faces: UInt8, folder: Path, *, first: int = 1
+    name: str, model: Any, weights: Path, faces: UInt8 | None, folder: Path, *, first: int = 1
 ) -> dict[str, Path]:
     """Put all that is shipped of a trained network into its plugin's folder, with the manifest.
 
@@ -151,12 +151,12 @@ def write_twins(
         name: of the classifier: the files are `NAME.weights.h5`, `NAME.onnx`, `NAME-int8.onnx`.
         model: the network with its trained weights.
         weights: the file that they were read from.
-        faces: see :func:`to_int8`.
+        faces: see :func:`to_int8`; None: there is no twin in 8 bits.
         folder: where the files and :data:`fxbench.weights.MANIFEST` go.
         first: see :func:`to_int8`.
 
     Returns:
-        The files: `keras`, `onnx` and `int8`.
+        The files: `keras`, `onnx` and, with faces, `int8`.
 
     Raises:
         FxbenchError: see :func:`to_onnx` and :func:`to_int8`.
@@ -164,12 +164,13 @@ def write_twins(
     files = {
         "keras": folder / f"{name}.weights.h5",
         "onnx": folder / f"{name}.onnx",
-        "int8": folder / f"{name}-int8.onnx",
     }
     if weights.resolve() != files["keras"].resolve():
         write_atomic(files["keras"], weights.read_bytes())
     to_onnx(model, files["onnx"])
-    to_int8(files["onnx"], faces, files["int8"], first=first)
+    if faces is not None:
+        files["int8"] = folder / f"{name}-int8.onnx"
+        to_int8(files["onnx"], faces, files["int8"], first=first)
     records = manifest(folder) | {
         path.name: {"sha256": sha256(path), "bytes": path.stat().st_size} for path in files.values()
     }

@@ -16,11 +16,11 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from fxbench.errors import StoreError
+from fxbench.errors import StoreError, UnavailableError
 from fxbench.loader import one_line
 from fxbench.training import checkpoint as checkpoints
 from fxbench.training.augment import augmented
-from fxbench.training.contract import Watcher
+from fxbench.training.contract import Watcher, merit
 from fxbench.training.recipe import Recipe
 from fxbench.training.statistics import Statistics
 from fxbench.types import Float32, Int64, UInt8
@@ -171,6 +171,7 @@ class Fit:
             import tensorflow as tf
 
             tf.config.experimental.enable_op_determinism()
+        self._refuse_other_backend()
         self._model = network.build(recipe.precision)
         faces = self._some_faces()
         network.prepare(self._model, faces[:_PREPARED_BY])
@@ -180,8 +181,22 @@ class Fit:
             from fxbench.training.fused import fused
 
             self._model, measured = fused(self._model), fused(measured)
+        self._robust: Any = None
+        if recipe.adversarial_epsilon:
+            from fxbench.training.adversarial import AdversarialModel, Judge
+
+            self._model = AdversarialModel(self._model, recipe)
+            self._robust = Judge(self._judge, *valid, recipe)
         self._statistics = Statistics(measured, faces)
         self._average = _Average(self._model.get_weights(), recipe.average)
+
+    def _refuse_other_backend(self) -> None:
+        backend = keras.config.backend()
+        if self._recipe.adversarial_epsilon and backend != "tensorflow":
+            raise UnavailableError(
+                f"Adversarial training needs Keras on TensorFlow, but its backend is {backend!r}: "
+                "unset KERAS_BACKEND, or set the recipe's adversarial_epsilon to 0."
+            )
 
     def run(self, watcher: Watcher, *, resume: bool = False) -> Any:
         """Train to the end and return the network with the best weights, in float32.
@@ -260,11 +275,13 @@ class Fit:
             "loss": round(float(loss), 5),
             "valid_loss": round(float(-np.log(right).mean()), 5),
             "valid_accuracy": round(float((answers.argmax(1) == labels).mean()), 5),
-            "seconds": round(seconds, 1),
         }
-        best = max((line["valid_accuracy"] for line in self.history), default=-1.0)
+        if self._robust is not None:
+            record["valid_robust_accuracy"] = round(self._robust.accuracy(), 5)
+        record["seconds"] = round(seconds, 1)
+        best = max((merit(line) for line in self.history), default=-1.0)
         self.history.append(record)
-        if record["valid_accuracy"] > best:
+        if merit(record) > best:
             self._save_weights(self.weights)
         if self._recipe.keep_epochs:
             self._save_weights(self._folder / f"epoch-{epoch + 1:02}.weights.h5")

@@ -32,6 +32,10 @@ class Recipe:
         contrast: largest change of its contrast, as a fraction.
         brightness: largest change of its brightness, as a fraction of the range.
         erase: how often a random rectangle is greyed out (Zhong et al., AAAI 2020).
+        adversarial_epsilon: how far, at most, a pixel of a training face is changed to mislead the
+            network, in units of [0, 1] (L-infinity). 0: no adversarial training.
+        adversarial_steps: of the search for that change, each a gradient of the batch.
+        adversarial_share: the share of each batch's faces that is changed so.
         seed: of the initial weights, the order, the dropout and the augmentation.
         precision: a Keras precision policy.
         deterministic: whether a repetition, and a training that was resumed, must end with the
@@ -55,6 +59,9 @@ class Recipe:
     contrast: float = 0.25
     brightness: float = 0.12
     erase: float = 0.0
+    adversarial_epsilon: float = 0.0
+    adversarial_steps: int = 2
+    adversarial_share: float = 1.0
     seed: int = 1
     precision: str = "float32"
     deterministic: bool = True
@@ -70,7 +77,21 @@ class Recipe:
             raise UsageError(f"teacher_weight must be from 0 to 1, not {self.teacher_weight}.")
         if self.batch < 1:
             raise UsageError(f"A batch must hold at least one image, not {self.batch}.")
+        if not 0 <= self.adversarial_epsilon <= 1:
+            raise UsageError(
+                "adversarial_epsilon must be from 0 (no adversarial training) to 1 (the whole "
+                f"range of a pixel), such as 0.0157 for 4/255, not {self.adversarial_epsilon}."
+            )
+        if self.adversarial_steps < 1:
+            raise UsageError(f"adversarial_steps must be at least 1, not {self.adversarial_steps}.")
+        if not 0 < self.adversarial_share <= 1:
+            raise UsageError(
+                f"adversarial_share must be above 0 and at most 1, not {self.adversarial_share}."
+            )
 
     def record(self) -> dict[str, Any]:
-        """For a checkpoint and a card."""
-        return asdict(self)
+        """For a checkpoint and a card: of adversarial training only where it is done."""
+        every = asdict(self)
+        if self.adversarial_epsilon:
+            return every
+        return {name: value for name, value in every.items() if not name.startswith("adversarial")}

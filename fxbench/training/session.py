@@ -26,7 +26,7 @@ from fxbench.options import Options, resolve
 from fxbench.protocols import Classifier, Dataset, Trainer
 from fxbench.registry import Entry, Registry, discover
 from fxbench.training.card import card
-from fxbench.training.contract import Trained, TrainingData, Watcher
+from fxbench.training.contract import Trained, TrainingData, Watcher, merit
 from fxbench.training.data import training_data
 from fxbench.types import Bool, Int64
 
@@ -281,7 +281,7 @@ def _record(prepared: Prepared, trained: Trained) -> dict[str, Any]:
     answers = trained.answers.argmax(1).astype(np.int64)
     every = np.ones(len(answers), np.bool_)
     digest = hashlib.sha256(trained.weights.read_bytes()).hexdigest()
-    best = max(trained.history, key=lambda line: line["valid_accuracy"])
+    best = max(trained.history, key=merit)
     return {
         "schema": 1,
         "name": prepared.entry.name,

@@ -27,7 +27,7 @@ from fxbench.weights import shipped
 
 
 def command(
-    name: str, build: Callable[[], Any], folder: Path, *, first: int = 1
+    name: str, build: Callable[[], Any], folder: Path, *, first: int = 1, int8: bool = True
 ) -> Callable[[], None]:
     """The command line of a network.
 
@@ -36,6 +36,7 @@ def command(
         build: see :class:`fxbench.keras_network.KerasNetwork`; it imports Keras itself.
         folder: where its files are put, unless the command says otherwise.
         first: see :func:`fxbench.training.convert.to_int8`.
+        int8: whether there is a twin in 8 bits.
     """
 
     @click.command(help=f"Make the files of {name} that are shipped from trained weights.")
@@ -71,7 +72,9 @@ def command(
                 if split not in images.splits:
                     raise UsageError(unknown_name(f"split of {dataset}", split, images.splits))
             model = _trained(build, weights)
-            faces = calibration_faces(images, train, int(model.input_shape[1]))
+            faces = None
+            if int8:
+                faces = calibration_faces(images, train, int(model.input_shape[1]))
             files = write_twins(name, model, weights, faces, into, first=first)
             record = compared(name, build, files, images, valid, limit)
         except FxbenchError as error:
@@ -114,7 +117,7 @@ def compared(
         for kind, path in files.items()
     }
     networks: dict[str, Any] = {"keras": KerasNetwork(name, build, weights["keras"])}
-    networks |= {kind: OnnxNetwork(name, weights[kind]) for kind in ("onnx", "int8")}
+    networks |= {kind: OnnxNetwork(name, weights[kind]) for kind in files if kind != "keras"}
     answers, labels = _answers(networks, dataset, split, limit)
     return {
         path.name: {
