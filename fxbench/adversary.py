@@ -2,32 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from fxbench.attacked import QueriesSpentError, QueryModel, WhiteBox
+from fxbench.budget import check_budget
 from fxbench.errors import PluginError
-from fxbench.protocols import Attack, Classifier, Differentiable
-from fxbench.types import Bool, Float32, Int64, UInt8, check_array
+from fxbench.protocols import Attack, Classifier
+from fxbench.types import Bool, Float32, Float64, Int64, UInt8, check_array
+
+_IN_CACHE = 2**18
+"""How many numbers are held to a budget at once: several passes over more take two to three times
+as long, since each reads them from memory anew."""
+
+_HALVINGS = 12
+"""How often the scale of a change is halved in search of the largest that fits."""
+
+_ROUNDING = 1e-6
+"""Grey levels: what a budget may be exceeded by, since it is a fraction of 255."""
 
 
-def targets_of(labels: Int64, columns: Int64, outputs: int) -> tuple[Float32, Bool]:
-    """What an untargeted attack moves away from.
+@dataclass(frozen=True, slots=True, eq=False)
+class Aim:
+    """What an attack is to do to each of M faces.
+
+    Attributes:
+        targets: float32 (M, K), one-hot: the output to be moved away from, or to be reached.
+        attacked: bool (M,), which faces are attacked.
+        targeted: whether the outputs are to be reached.
+    """
+
+    targets: Float32
+    attacked: Bool
+    targeted: bool = False
+
+
+def aim(labels: Int64, columns: Int64, outputs: int, towards: int | None = None) -> Aim:
+    """What an attack moves away from, or towards.
+
+    A face whose label the classifier doesn't have is not attacked, nor one that has the label to be
+    reached already.
 
     Args:
         labels: int64 (M,), the right emotion of each face, or -1.
         columns: int64 (8,), the output that means each emotion; -1 where there is none.
         outputs: how many outputs the classifier has.
-
-    Returns:
-        One-hot targets float32 (M, outputs), and bool (M,): which faces are attacked. A face whose
-        label the classifier does not have is not.
+        towards: the emotion to be reached; None for any other than the right one.
     """
     column = np.where(labels >= 0, columns[labels], -1)
-    attacked = column >= 0
+    attacked: Bool = column >= 0
+    if towards is not None:
+        attacked &= (labels != towards) & (columns[towards] >= 0)
+        column = np.where(attacked, columns[towards], -1)
     targets = np.zeros((len(labels), outputs), np.float32)
     targets[np.flatnonzero(attacked), column[attacked]] = 1.0
-    return targets, attacked
+    return Aim(targets, attacked, towards is not None)
 
 
 def check_variant(target: Classifier, surrogate: Classifier) -> None:
@@ -48,49 +80,153 @@ def seeds_of(rows: Int64, seed: int = 0) -> Int64:
     return (rows << 8) ^ np.int64(seed)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Adversarial:
+    """Faces after an attack.
+
+    Attributes:
+        faces: uint8 (M, size, size, 3); one that was not attacked is as it was.
+        attacked: bool (M,).
+        flat: bool (M,), attacked faces whose last gradient was 0 everywhere.
+        queries: int32 (M,), how often the classifier was asked about each by a black-box attack.
+    """
+
+    faces: UInt8
+    attacked: Bool
+    flat: Bool
+    queries: Any
+
+
 def perturbed(
     attack: Attack,
-    model: Differentiable,
+    classifier: Any,
     faces: UInt8,
-    targets: Float32,
-    attacked: Bool,
+    aimed: Aim,
     *,
     epsilon: float,
     seeds: Int64,
-) -> UInt8:
-    """Adversarial faces uint8 (M, size, size, 3), within the budget whatever the attack returns.
+    black_box: bool = False,
+    counted: Callable[[int], None] = lambda _: None,
+) -> Adversarial:
+    """Adversarial faces, within the budget whatever the attack returns.
 
     Args:
         attack: asked for the faces that are attacked; the others are returned as they are.
-        model: the surrogate.
+        classifier: the surrogate; for a black-box attack the classifier that is asked.
         faces: uint8 (M, size, size, 3).
-        targets: float32 (M, K), as :func:`targets_of` makes them.
-        attacked: bool (M,).
+        aimed: what to do to them.
         epsilon: the budget in units of [0, 1] pixels.
         seeds: int64 (M,).
+        black_box: whether the attack may only ask.
+        counted: told of each call for how many faces gradients were taken, or answers asked for.
 
     Raises:
         PluginError: the attack returned something that is no array of faces.
     """
-    adversarial = faces.copy()
-    index = np.flatnonzero(attacked)
+    made = Adversarial(
+        faces.copy(), aimed.attacked, np.zeros(len(faces), np.bool_), np.zeros(len(faces), np.int32)
+    )
+    index = np.flatnonzero(aimed.attacked)
     if not len(index):
-        return adversarial
-    clean = faces[index]
-    pixels = clean.astype(np.float32) / np.float32(255)
+        return made
+    if black_box:
+        for row in index.tolist():
+            model = _asked(attack, classifier, faces[row], aimed, row, counted)
+            answer = _answer(attack, model, faces, aimed, np.array([row]), epsilon, seeds)
+            if answer is not None:
+                made.faces[row] = held(faces[row : row + 1], answer, attack.norm, epsilon)[0]
+            elif model.best is not None:
+                best = model.best[None].astype(np.float32) / np.float32(255)
+                made.faces[row] = held(faces[row : row + 1], best, attack.norm, epsilon)[0]
+            made.queries[row] = model.used
+        return made
+    white = WhiteBox(classifier, targeted=aimed.targeted, counted=counted)
+    answer = _answer(attack, white, faces, aimed, index, epsilon, seeds)
+    if answer is not None:
+        made.faces[index] = held(faces[index], answer, attack.norm, epsilon)
+    if len(white.flat) == len(index):
+        made.flat[index] = white.flat
+    return made
+
+
+def _asked(
+    attack: Attack,
+    classifier: Classifier,
+    face: UInt8,
+    aimed: Aim,
+    row: int,
+    counted: Callable[[int], None],
+) -> QueryModel:
+    return QueryModel(
+        classifier,
+        face,
+        int(aimed.targets[row].argmax()),
+        norm=attack.norm,
+        budget=int(getattr(attack, "queries", 0)),
+        targeted=aimed.targeted,
+        counted=counted,
+    )
+
+
+def _answer(
+    attack: Attack,
+    model: WhiteBox | QueryModel,
+    faces: UInt8,
+    aimed: Aim,
+    index: Int64,
+    epsilon: float,
+    seeds: Int64,
+) -> Float32 | None:
+    """What an attack makes of some of the faces; None where it ran out of queries."""
+    pixels = faces[index].astype(np.float32) / np.float32(255)
     pixels.flags.writeable = False
-    answer: Any = attack.perturb(model, pixels, targets[index], epsilon=epsilon, seeds=seeds[index])
+    try:
+        answer: Any = attack.perturb(
+            model, pixels, aimed.targets[index], epsilon=epsilon, seeds=seeds[index]
+        )
+    except QueriesSpentError:
+        return None
     check_array("What the attack returned", answer, np.float32, pixels.shape)
     if not np.isfinite(answer).all():
         raise PluginError("The attack returned a pixel that is not finite.")
-    project = {"linf": _within_linf, "l2": _within_l2}[attack.norm]
-    adversarial[index] = project(clean, answer, epsilon)
-    return adversarial
+    checked: Float32 = answer
+    return checked
+
+
+def held(clean: UInt8, wanted: Float32, norm: str, epsilon: float) -> UInt8:
+    """Faces as near to the wanted ones as the budget allows, in 8 bits.
+
+    Args:
+        clean: uint8 (M, size, size, 3).
+        wanted: float32 of that shape, in units of [0, 1] pixels.
+        norm: `linf` or `l2` (root mean square).
+        epsilon: the budget in units of [0, 1] pixels.
+
+    Raises:
+        PluginError: the result exceeds its budget: no score may be made of it.
+    """
+    within = {"linf": _within_linf, "l2": _within_l2}[norm]
+    faces = np.empty_like(clean)
+    at_once = max(1, _IN_CACHE // max(1, clean[:1].size))
+    for start in range(0, len(clean), at_once):
+        part = slice(start, start + at_once)
+        faces[part] = within(clean[part], wanted[part], epsilon)
+    check_budget(clean, faces, norm, epsilon)
+    return faces
+
+
+def sizes(clean: UInt8, faces: UInt8, norm: str) -> Float64:
+    """How much each face was changed, grey levels, float64 (M,)."""
+    change = faces.astype(np.float32) - clean.astype(np.float32)
+    if norm == "linf":
+        largest: Float64 = np.abs(change).max(axis=(1, 2, 3), initial=0.0).astype(np.float64)
+        return largest
+    return _rms(change)
 
 
 def _within_linf(clean: UInt8, answer: Float32, epsilon: float) -> UInt8:
     """No pixel changes by more than epsilon: whole grey levels, so rounding can't exceed it."""
-    budget = np.int16(np.floor(epsilon * 255 + 1e-6))
+    budget = np.int16(np.floor(epsilon * 255 + _ROUNDING))
     wanted = np.rint(np.clip(answer, 0, 1) * np.float32(255)).astype(np.int16)
     original = clean.astype(np.int16)
     kept = np.clip(wanted, original - budget, original + budget).clip(0, 255)
@@ -103,17 +239,29 @@ def _within_l2(clean: UInt8, answer: Float32, epsilon: float) -> UInt8:
     original = clean.astype(np.float32)
     change = np.clip(answer, 0, 1) * np.float32(255) - original
     size = _rms(change)
-    change *= np.minimum(1, epsilon * 255 / np.maximum(size, 1e-12))[:, None, None, None]
+    shrunk = np.minimum(1, epsilon * 255 / np.maximum(size, 1e-12)).astype(np.float32)
+    change *= shrunk[:, None, None, None]
     rounded = np.rint(change)
-    # Rounding may lengthen a change that used its whole budget; rounding towards zero can't.
-    over = _rms(rounded) > epsilon * 255 + 1e-6
-    rounded[over] = np.trunc(change[over])
+    # Rounding may lengthen a change that used its whole budget: it is made smaller until it fits.
+    # Small changes would lose a large part of it, were they rounded towards zero.
+    for row in np.flatnonzero(_rms(rounded) > epsilon * 255 + _ROUNDING).tolist():
+        rounded[row] = _longest_rounded(change[row], epsilon * 255 + _ROUNDING)
     faces: UInt8 = np.clip(original + rounded, 0, 255).astype(np.uint8)
     return faces
 
 
-def _rms(change: Float32) -> Float32:
-    sizes: Float32 = np.sqrt(np.mean(np.square(change), axis=(1, 2, 3), dtype=np.float64)).astype(
-        np.float32
-    )
-    return sizes
+def _longest_rounded(change: Float32, allowed: float) -> Float32:
+    """A change in whole grey levels, scaled down by as little as its root mean square allows."""
+    fits, scale = np.trunc(change), (0.0, 1.0)
+    for _ in range(_HALVINGS):
+        middle = np.float32(sum(scale) / 2)
+        rounded = np.rint(change * middle)
+        if float(np.sqrt(np.mean(np.square(rounded), dtype=np.float64))) <= allowed:
+            fits, scale = rounded, (float(middle), scale[1])
+        else:
+            scale = (scale[0], float(middle))
+    return fits
+
+
+def _rms(change: Float32) -> Float64:
+    return np.sqrt(np.mean(np.square(change), axis=(1, 2, 3), dtype=np.float64))

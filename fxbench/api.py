@@ -77,6 +77,10 @@ class Run:
         dataset: str | None = None,
         attack: str | None = None,
         epsilon: float | None = None,
+        surrogate: str | None = None,
+        target_label: str | None = None,
+        corruption: str | None = None,
+        severity: int | None = None,
         align: str | None = None,
         landmarker: str | None = None,
     ) -> pd.DataFrame:
@@ -91,9 +95,20 @@ class Run:
         """
         import pandas as pd
 
-        axes = {"detector": detector, "dataset": dataset, "attack": attack, "epsilon": epsilon}
-        axes |= {"align": align, "landmarker": landmarker}
-        cell = exports.find_cell(self._stored.cells, classifier=classifier, **axes)
+        cell = exports.find_cell(
+            self._stored.cells,
+            classifier=classifier,
+            detector=detector,
+            dataset=dataset,
+            attack=attack,
+            epsilon=epsilon,
+            surrogate=surrogate,
+            target_label=target_label,
+            corruption=corruption,
+            severity=severity,
+            align=align,
+            landmarker=landmarker,
+        )
         table = exports.predictions(self._stored, cell, Chunks(default_folder()))
         frame = pd.DataFrame(table.outputs, columns=pd.Index(prediction_csv.header(table)[1:]))
         frame.insert(0, prediction_csv.IMAGE, pd.Series(table.images))
@@ -110,6 +125,11 @@ def run(
     landmarkers: Names = None,
     attacks: Names = None,
     epsilons: Iterable[float] = (0.0, 2 / 255, 8 / 255),
+    surrogates: Names = None,
+    targets: Names = None,
+    target_labels: Names = "none",
+    corruptions: Names = None,
+    severities: Iterable[int] = (1, 2, 3, 4, 5),
     align: Names = "none",
     limit: int | None = None,
     options: Mapping[str, Any] | None = None,
@@ -131,6 +151,11 @@ def run(
         landmarkers: see `detectors`; they run where a dataset has true landmarks.
         attacks: None for `none` and the default ones.
         epsilons: the attacks' budgets, of the pixels' range [0, 1].
+        surrogates: the classifiers whose adversarial faces are tried on the targets.
+        targets: those; None for the classifiers.
+        target_labels: emotions that attacks are to reach; `none` is any but the right one.
+        corruptions: of the pictures; None for none.
+        severities: of the corruptions, from 1 to 5.
         align: how faces are aligned before they are classified: some of `none`, `eyes` and
             `similarity`.
         limit: at most so many images of each dataset, evenly spaced.
@@ -159,6 +184,11 @@ def run(
         classifiers=_names(classifiers),
         attacks=_names(attacks),
         epsilons=tuple(epsilons),
+        surrogates=_names(surrogates),
+        targets=_names(targets),
+        target_labels=_names(target_labels) or ("none",),
+        corruptions=_names(corruptions),
+        severities=tuple(severities),
         aligns=_names(align) or ("none",),
         limit=limit,
     )

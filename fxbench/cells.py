@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fxbench.keys import digest
@@ -14,7 +14,8 @@ class Cell:
     """One combination. An axis that is None is at its default and left out of the record.
 
     With a classifier it is about emotions, else with a landmarker about its points, else about the
-    detector's boxes. A classifier's cell has a landmarker where faces are aligned by its points.
+    detector's boxes. A classifier's cell has a landmarker where faces are aligned, or something is
+    put onto them, by its points.
     """
 
     dataset: str
@@ -28,6 +29,10 @@ class Cell:
     epsilon: float | None = None
     surrogate: str | None = None
     align: str | None = None
+    target_label: str | None = None
+    subset: int | None = None
+    corruption: str | None = None
+    severity: int | None = None
 
     @property
     def axes(self) -> dict[str, Any]:
@@ -51,6 +56,46 @@ class Cell:
     def scored(self) -> str:
         """The name of the component that it scores."""
         return self.classifier or self.landmarker or self.detector
+
+    @property
+    def clean(self) -> Cell:
+        """The same without an attack and without a corruption: what its result is measured by."""
+        defaults: dict[str, Any] = dict.fromkeys((*_ATTACK, "corruption", "severity"))
+        if self.corruption is not None:
+            defaults["landmarker"] = None
+        return replace(self, **defaults)
+
+    @property
+    def scene(self) -> Scene:
+        """Where its faces are looked for, and by whom."""
+        placer = self.landmarker if self.corruption is not None else None
+        return Scene(self.detector, self.corruption, self.severity, placer)
+
+    @property
+    def attack_axes(self) -> dict[str, Any]:
+        """What is done to faces before they are classified; None where nothing is."""
+        return {axis: getattr(self, axis) for axis in _ATTACK}
+
+
+_ATTACK = ("attack", "norm", "epsilon", "surrogate", "target_label", "subset")
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The pictures in which a detector looks for faces.
+
+    Attributes:
+        detector: its name.
+        corruption: what is done to the pictures before; None for pictures as they are.
+        severity: of the corruption.
+        landmarker: by whose points it is placed, in the boxes that the detector finds in the
+            picture as it is; None where it isn't placed, or by the dataset's true points.
+    """
+
+    detector: str
+    corruption: str | None = None
+    severity: int | None = None
+    landmarker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,5 +132,6 @@ def components(cell: Cell) -> list[tuple[str, str]]:
         ("classifier", cell.classifier),
         ("attack", cell.attack),
         ("classifier", cell.surrogate),
+        ("corruption", cell.corruption),
     ]
     return list(dict.fromkeys((kind, name) for kind, name in names if name is not None))

@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fxbench.cells import Cell
+from fxbench.cells import Cell, Scene
 from fxbench.chunks import Chunk
 from fxbench.errors import PluginError
 from fxbench.facework import BatchFaces
+from fxbench.scenes import corrupted, true_points
 from fxbench.selection import Source
-from fxbench.types import Answers, Batch, Boxes, Int64
+from fxbench.types import Answers, Batch, Bool, Boxes, Int64
 from fxbench.views import failures_of
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ class Work:
     """What of one chunk is to be computed: stages by key, with the cell that stands for each."""
 
     answers: Answers
-    boxes: dict[str, str]
+    boxes: dict[Scene, str]
     results: dict[str, Cell]
 
     @property
@@ -85,12 +87,20 @@ class ChunkState:
         self.pipeline = pipeline
         self.source = source
         self._work = work
-        self._boxes = {detector: Columns() for detector in work.boxes}
+        self._boxes = {scene: Columns() for scene in work.boxes}
         self._results = {key: Columns() for key in work.results}
-        self._known: dict[str, Chunk] = {}
+        self._known: dict[Scene, Chunk] = {}
         self._unreadable: list[list[Any]] = []
         self._rows: list[int] = []
         self._ids: list[str] = []
+        self._behind: dict[Scene, list[tuple[str, Cell]]] = {}
+        for key, cell in work.results.items():
+            self._behind.setdefault(cell.scene, []).append((key, cell))
+        for stages in self._behind.values():
+            # Clean ones first; those that share adversarial faces one after another.
+            stages.sort(key=lambda stage: [str(v or "") for v in stage[1].attack_axes.values()])
+        # Pictures that are corrupted alike one after another; those as they are before all.
+        self._scenes = sorted({*work.boxes, *self._behind}, key=_order)
 
     def process(self, batch: Batch) -> None:
         """Compute every lacking stage for the images of one batch."""
@@ -99,30 +109,34 @@ class ChunkState:
         self._ids += batch.frames.ids
         self._unreadable += [[f.row, f.id, f.reason] for f in batch.failures]
         if len(batch.rows):
-            live = [cell.detector for _, cell in self.lacking()]
-            with self.pipeline.sharing():
-                for detector in dict.fromkeys([*self._work.boxes, *live]):
-                    told += self._behind(detector, batch)
+            pictures = _Pictures(self, batch)
+            for _, scenes in groupby(self._scenes, key=_alike):
+                # Corrupted pictures are other ones: what was answered about them is not kept on.
+                with self.pipeline.sharing():
+                    for scene in scenes:
+                        if scene in self._work.boxes or self.lacking(scene):
+                            told += self._in(scene, pictures)
         images = len(batch.rows) + len(batch.failures)
         # What failed is done with as well.
         self.pipeline.tell(images * self._work.stages - told, "")
 
-    def _behind(self, detector: str, batch: Batch) -> int:
+    def _in(self, scene: Scene, pictures: _Pictures) -> int:
         """Detect, then compute what is behind it; how many units of work that was."""
-        if (self.source.key, detector) in self.pipeline.broken_detectors:
+        broken = self.pipeline.broken
+        if {(self.source.key, scene), (self.source.key, Scene(scene.detector))} & broken:
             return 0
         try:
-            boxes = self._detect(detector, batch)
-            faces = BatchFaces(self, batch, boxes)
+            faces = pictures.faces(scene)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
-            self.pipeline.fail(self.source, error, detector=detector)
-            self.pipeline.broken_detectors.add((self.source.key, detector))
+            self.pipeline.fail(self.source, error, **_axes(scene))
+            broken.add((self.source.key, scene))
             return 0
-        told = len(batch.rows) if detector in self._work.boxes else 0
-        for key, cell in self.lacking(detector):
+        images = pictures.images
+        told = images if scene in self._work.boxes else 0
+        for key, cell in self.lacking(scene):
             if cell not in self.pipeline.errors:
                 faces.compute(key, cell)
-                told += len(batch.rows)
+                told += images
         return told
 
     def keep(self) -> None:
@@ -137,18 +151,18 @@ class ChunkState:
         # With the names, predictions can be exported on a machine without the dataset.
         meta = {"images": images, "unreadable": self._unreadable}
         names = {"rows": self._rows, "ids": self._ids}
-        for detector, columns in self._boxes.items():
-            broken = (self.source.key, detector) in self.pipeline.broken_detectors
+        for scene, columns in self._boxes.items():
+            broken = (self.source.key, scene) in self.pipeline.broken
             if not broken and columns.images == images:
-                self.pipeline.write(self._work.boxes[detector], columns.chunk(meta | names))
+                self.pipeline.write(self._work.boxes[scene], columns.chunk(meta | names))
         for key, cell in self._work.results.items():
             columns = self._results[key]
             if cell not in self.pipeline.errors and columns.images == images:
                 # What is behind a service is as incomplete as its own answers.
-                if cell.detector in self._boxes:
-                    columns.unanswered |= self._boxes[cell.detector].unanswered
-                elif cell.detector in self._known:
-                    known = self._known[cell.detector].meta.get("unanswered", ())
+                if cell.scene in self._boxes:
+                    columns.unanswered |= self._boxes[cell.scene].unanswered
+                elif cell.scene in self._known:
+                    known = self._known[cell.scene].meta.get("unanswered", ())
                     columns.unanswered |= {entry[0]: entry for entry in known}
                 self.pipeline.write(key, columns.chunk({"labels": []} | meta))
 
@@ -162,15 +176,10 @@ class ChunkState:
             if {row for row, _, _ in chunk.meta["unreadable"]} != rows:
                 raise changed(self.source)
 
-    def lacking(self, detector: str | None = None) -> list[tuple[str, Cell]]:
-        """The stages (behind a detector) that are still to be computed, clean ones first."""
+    def lacking(self, scene: Scene) -> list[tuple[str, Cell]]:
+        """The stages of a scene that are still to be computed, clean ones first."""
         failed = self.pipeline.errors
-        stages = [
-            (key, cell)
-            for key, cell in self._work.results.items()
-            if detector in (None, cell.detector) and cell not in failed
-        ]
-        return sorted(stages, key=lambda stage: stage[1].attack is not None)
+        return [stage for stage in self._behind.get(scene, ()) if stage[1] not in failed]
 
     def columns(self, key: str) -> Columns:
         """What has been computed of a stage."""
@@ -181,22 +190,33 @@ class ChunkState:
         answers = self._work.answers
         return answers.labels[np.searchsorted(answers.rows, rows)]
 
-    def _detect(self, detector: str, batch: Batch) -> Boxes:
-        if detector not in self._work.boxes:
-            return self._recall(detector, batch)
-        component = self.pipeline.load("detector", detector)
+    def is_attacked(self, cell: Cell, rows: Int64) -> Bool:
+        """Which rows are among those that a cell's attack is run on."""
+        among: Bool = np.isin(rows, self.source.subset(cell.subset))
+        return among
+
+    def detect(self, scene: Scene, batch: Batch) -> Boxes:
+        """The boxes of a batch; from an earlier run where that kept them.
+
+        Raises:
+            PluginError: the detector returned no boxes.
+        """
+        if scene not in self._work.boxes:
+            return self._recall(scene, batch)
+        name = scene.detector
+        component = self.pipeline.load("detector", name)
         begin = time.perf_counter()
         boxes: Any = component.detect(batch.frames.images)
         seconds = time.perf_counter() - begin
         if not isinstance(boxes, Boxes):
-            raise PluginError(f"{detector} must return Boxes, not {type(boxes).__name__}.")
+            raise PluginError(f"{name} must return Boxes, not {type(boxes).__name__}.")
         if len(boxes) and boxes.frame[-1] >= len(batch.rows):
             raise PluginError(
-                f"{detector} returned a box in image {boxes.frame[-1]} of {len(batch.rows)}."
+                f"{name} returned a box in image {boxes.frame[-1]} of {len(batch.rows)}."
             )
         if len(boxes) > _MOST_FACES and np.bincount(boxes.frame).max() > _MOST_FACES:
-            raise PluginError(f"{detector} returned more than {_MOST_FACES} boxes in one image.")
-        self._boxes[detector].add(
+            raise PluginError(f"{name} returned more than {_MOST_FACES} boxes in one image.")
+        self._boxes[scene].add(
             len(batch.rows),
             seconds,
             row=batch.rows[boxes.frame].astype(np.int32),
@@ -204,16 +224,16 @@ class ChunkState:
             score=boxes.score,
             track=boxes.track,
         )
-        self._boxes[detector].note_failures(batch, failures_of(component))
-        self.pipeline.tell(len(batch.rows), f"detect {detector}")
+        self._boxes[scene].note_failures(batch, failures_of(component))
+        self.pipeline.tell(len(batch.rows), f"detect {name}")
         return boxes
 
-    def _recall(self, detector: str, batch: Batch) -> Boxes:
+    def _recall(self, scene: Scene, batch: Batch) -> Boxes:
         """The boxes of a batch from a chunk that an earlier run kept."""
-        if detector not in self._known:
-            key = self.pipeline.key_of_boxes(self.source, self._work.answers.rows, detector)
-            self._known[detector] = self.pipeline.read(key)
-        columns = self._known[detector].columns
+        if scene not in self._known:
+            key = self.pipeline.key_of_boxes(self.source, self._work.answers.rows, scene)
+            self._known[scene] = self.pipeline.read(key)
+        columns = self._known[scene].columns
         row = columns["row"].astype(np.int64)
         inside = np.flatnonzero(np.isin(row, batch.rows))
         if not len(inside):
@@ -224,3 +244,62 @@ class ChunkState:
             columns["score"][inside],
             columns["track"][inside],
         )
+
+
+class _Pictures:
+    """The pictures of a batch, scene by scene, and the faces in them."""
+
+    def __init__(self, state: ChunkState, batch: Batch) -> None:
+        self.images = len(batch.rows)
+        self._state = state
+        self._batch = batch
+        self._clean: dict[Scene, BatchFaces] = {}
+        # The latest corrupted pictures serve all detectors.
+        self._latest: tuple[tuple[Any, ...], Batch] | None = None
+
+    def faces(self, scene: Scene) -> BatchFaces:
+        """The faces that are found in a scene."""
+        if scene.corruption is None:
+            if scene not in self._clean:
+                boxes = self._state.detect(scene, self._batch)
+                self._clean[scene] = BatchFaces(self._state, self._batch, boxes)
+            return self._clean[scene]
+        batch = self._corrupted(scene)
+        return BatchFaces(self._state, batch, self._state.detect(scene, batch))
+
+    def _corrupted(self, scene: Scene) -> Batch:
+        placed_behind = scene.detector if scene.landmarker is not None else None
+        about = (scene.corruption, scene.severity, scene.landmarker, placed_behind)
+        if self._latest is None or self._latest[0] != about:
+            name, pipeline = str(scene.corruption), self._state.pipeline
+            corruption = pipeline.load("corruption", name)
+            placed = "placed" in pipeline.component("corruption", name).traits
+            if scene.landmarker is not None:
+                faces = self.faces(Scene(scene.detector))
+                points = faces.points_by_image(scene.landmarker)
+            else:
+                points = true_points(self._batch.truth) if self._batch.truth else {}
+            made = corrupted(
+                corruption, name, scene.severity or 1, self._batch, points, placed=placed
+            )
+            self._latest = about, made
+        return self._latest[1]
+
+
+def _alike(scene: Scene) -> tuple[Any, ...]:
+    return (scene.corruption or "", scene.severity or 0)
+
+
+def _order(scene: Scene) -> tuple[Any, ...]:
+    return (*_alike(scene), scene.landmarker or "", scene.detector)
+
+
+def _axes(scene: Scene) -> dict[str, Any]:
+    """The axes that all cells of a scene agree in, and the cells that fail with it."""
+    if scene.corruption is None:
+        return {"detector": scene.detector}
+    return {
+        "detector": scene.detector,
+        "corruption": scene.corruption,
+        "severity": scene.severity,
+    }

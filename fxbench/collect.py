@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from fxbench.cells import Cell, PlannedCell, belongs, components
-from fxbench.chunks import Chunk, Chunks, DamagedChunkError
-from fxbench.errors import DataError, FxbenchError, PluginError, StoreError
-from fxbench.facework import columns_of
-from fxbench.labels import EMOTIONS
-from fxbench.loader import one_line
+from fxbench.cells import Cell, PlannedCell, Scene, belongs, components
+from fxbench.chunks import Chunk, Chunks
+from fxbench.errors import DataError
 from fxbench.plan import Plan
-from fxbench.scoring import Predictions, correct_end_to_end, rank, score, score_attack
-from fxbench.scoring_detection import Detected, score_detections
-from fxbench.scoring_landmarks import Located, score_landmarks
+from fxbench.scores import Scores
+from fxbench.scoring import Predictions, correct_end_to_end, rank
+from fxbench.scoring_detection import Detected
+from fxbench.scoring_landmarks import Located
 from fxbench.selection import Reason, Source
 from fxbench.stages import boxes_key, result_key
-from fxbench.types import Answers, Bool, Int64
+from fxbench.types import Answers, Int64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +48,8 @@ class Collector:
         unreadable: dict[int, dict[str, Any]] = {}
         if cells:
             for answers in source.chunks():
-                key = boxes_key(self._plan, source, answers.rows, cells[0].detector)
+                scene = Scene(cells[0].detector)
+                key = boxes_key(self._plan, source, answers.rows, scene)
                 for row, name, reason in self._chunks.get(key).meta["unreadable"]:
                     unreadable[row] = {"row": row, "id": name, "reason": reason}
         keep = ~np.isin(source.answers.rows, list(unreadable))
@@ -67,15 +67,19 @@ class Collector:
         }
         return [silent[row] for row in sorted(silent)]
 
-    def predictions(self, source: Source, rows: Int64, cell: Cell) -> tuple[Predictions, int]:
-        """What a cell answered for the images `rows`, in their order, and how many are aligned."""
+    def predictions(self, source: Source, rows: Int64, cell: Cell) -> tuple[Predictions, Columns]:
+        """What a cell answered for the images `rows`, in their order.
+
+        With it what else is kept of each image, 0 where there is nothing, each (N,): `aligned`,
+        `attacked`, `flat`, `queries`, `distance`.
+        """
         parts = self._results(source, cell)
         labels: tuple[str | None, ...] = next(
             (tuple(p.meta["labels"]) for p in parts if p.meta["labels"]), (None,)
         )
         found = np.zeros(len(rows), np.bool_)
         outputs = np.zeros((len(rows), len(labels)), np.float16)
-        aligned = 0
+        further: dict[str, npt.NDArray[Any]] = {}
         for part in parts:
             if "outputs" in part.columns and len(part.columns["row"]):
                 row = part.columns["row"].astype(np.int64)
@@ -84,9 +88,11 @@ class Collector:
                 index = np.searchsorted(rows, row[known])
                 found[index] = True
                 outputs[index] = part.columns["outputs"][known]
-                if "aligned" in part.columns:
-                    aligned += int(part.columns["aligned"][known].sum())
-        return Predictions(found, outputs, labels), aligned
+                for name in _FURTHER & set(part.columns):
+                    column = part.columns[name]
+                    further.setdefault(name, np.zeros(len(rows), column.dtype))
+                    further[name][index] = column[known]
+        return Predictions(found, outputs, labels), further
 
     def located(self, source: Source, rows: Int64, cell: Cell) -> Located:
         """What a landmarker answered for the true faces of the images `rows`."""
@@ -134,16 +140,14 @@ class Collector:
     def keys(self, source: Source, cell: Cell) -> list[str]:
         """The keys of all chunks that a cell was made from: boxes, then outputs or points."""
         chunks = list(source.chunks())
-        boxes = [boxes_key(self._plan, source, part.rows, cell.detector) for part in chunks]
+        boxes = [boxes_key(self._plan, source, part.rows, cell.scene) for part in chunks]
         return boxes + [result_key(self._plan, source, part, cell) for part in chunks]
 
 
-def shared_labels(predictions: Mapping[Cell, Predictions]) -> tuple[str, ...]:
-    """The emotions that all classifiers of a run have, in FER+ order."""
-    labels = [set(p.labels) for p in predictions.values()]
-    if not labels:
-        return ()
-    return tuple(e for e in EMOTIONS if all(e in offered for offered in labels))
+Columns = dict[str, npt.NDArray[Any]]
+"""What is kept of each image beside the outputs, by name."""
+
+_FURTHER = {"aligned", "attacked", "flat", "queries", "distance"}
 
 
 def records(
@@ -156,7 +160,7 @@ def records(
     """The record of every cell of a source, with ranks, without latency."""
     planned = [p for p in plan.cells if belongs(p.cell, source)]
     scored = [p.cell for p in planned if p.status == "planned" and p.cell not in errors]
-    scores = _Scores(plan, source, collector, readable, scored)
+    scores = Scores(plan, source, collector, readable, scored)
     results, answered, silent = scores.results, scores.answered, scores.silent
     errors = {**errors, **scores.errors}
     # What a service didn't answer is no mistake of any model: such a cell has scores of the other
@@ -164,7 +168,7 @@ def records(
     whole = {cell: predictions for cell, predictions in answered.items() if not silent[cell]}
     for family in _families(plan, whole).values():
         ranked = rank(
-            [(cell.id, correct_end_to_end(readable.answers, answered[cell])) for cell in family]
+            [(cell.id, correct_end_to_end(scores.answers(cell), answered[cell])) for cell in family]
         )
         for cell in family:
             results[cell] |= ranked[cell.id]
@@ -174,126 +178,16 @@ def records(
     ]
 
 
-class _Scores:
-    """The scores of a source's cells, each by itself: what is wrong with one costs no other.
-
-    Attributes:
-        results: what goes into each cell's record.
-        answered: the predictions of each cell with a classifier.
-        silent: of each cell, the images that got no answer from a service.
-        errors: why a cell can't be scored.
-        shared: the emotions that all classifiers have.
-    """
-
-    def __init__(
-        self,
-        plan: Plan,
-        source: Source,
-        collector: Collector,
-        readable: Readable,
-        cells: list[Cell],
-    ) -> None:
-        self.results: dict[Cell, dict[str, Any]] = {}
-        self.answered: dict[Cell, Predictions] = {}
-        self.silent: dict[Cell, list[dict[str, Any]]] = {}
-        self.errors: dict[Cell, str] = {}
-        self._plan = plan
-        self._source = source
-        self._collector = collector
-        self._readable = readable
-        self._aligned: dict[Cell, int] = {}
-        for cell in cells:
-            self._try(cell, self._read)
-        self.shared = shared_labels(self.answered)
-        for cell in cells:
-            if cell not in self.errors:
-                self._try(cell, self._score)
-
-    def _try(self, cell: Cell, step: Callable[[Cell], None]) -> None:
-        clean = _clean(cell)
-        try:
-            if clean in self.errors:
-                raise PluginError(self.errors[clean])
-            step(cell)
-        except (StoreError, DamagedChunkError):
-            raise
-        except Exception as error:  # noqa: BLE001 - numbers of a plugin may be anything
-            text = str(error) if isinstance(error, FxbenchError) else one_line(error)
-            self.errors[cell] = text
-            self.answered.pop(cell, None)
-
-    def _read(self, cell: Cell) -> None:
-        silent = {entry["row"]: entry for entry in self._collector.unanswered(self._source, cell)}
-        if cell.attack is not None:
-            # An attack is measured against the clean answers, so both must be there.
-            silent |= {entry["row"]: entry for entry in self.silent[_clean(cell)]}
-        self.silent[cell] = [silent[row] for row in sorted(silent)]
-        if cell.kind == "classifier":
-            rows = self._answers(cell).rows
-            self.answered[cell], self._aligned[cell] = self._collector.predictions(
-                self._source, rows, cell
-            )
-
-    def _answers(self, cell: Cell) -> Answers:
-        """What is right about the images that count for a cell."""
-        answers = self._readable.answers
-        rows = [entry["row"] for entry in self.silent[cell]]
-        return answers.take(np.flatnonzero(~np.isin(answers.rows, rows))) if rows else answers
-
-    def _score(self, cell: Cell) -> None:
-        collector, source, answers = self._collector, self._source, self._answers(cell)
-        if cell.kind == "landmarker":
-            located = collector.located(source, answers.rows, cell)
-            result = score_landmarks(located, len(answers.rows))
-        elif cell.kind == "detector":
-            traits = self._plan.registry.get("detector", cell.detector).component.traits
-            detected = collector.detected(source, answers.rows, cell)
-            result = score_detections(detected, scored="unscored" not in traits)
-        elif cell.attack is None:
-            result = score(answers, self.answered[cell], self.shared)
-        else:
-            clean = self.answered[_clean(cell)]
-            if self.silent[cell] != self.silent[_clean(cell)]:
-                clean, _ = collector.predictions(source, answers.rows, _clean(cell))
-            asked_for = attacked(answers, clean)
-            result = score_attack(answers, clean, self.answered[cell], asked_for, self.shared)
-        result["chunks"] = collector.keys(source, cell)
-        result["images"]["unreadable"] = len(self._readable.unreadable)
-        result["unanswered"] = self.silent[cell]
-        if cell.align is not None:
-            result["images"]["aligned"] = self._aligned[cell]
-        self.results[cell] = result
-
-
-def _clean(cell: Cell) -> Cell:
-    """The cell without its attack."""
-    return replace(cell, attack=None, norm=None, epsilon=None, surrogate=None)
-
-
-def attacked(answers: Answers, clean: Predictions) -> Bool:
-    """Which faces an attack was asked for: found, and of a label that the classifier has."""
-    has = columns_of(clean.labels) >= 0
-    chosen: Bool = clean.found & (answers.labels >= 0) & has[answers.labels]
-    return chosen
-
-
 def _families(plan: Plan, cells: Mapping[Cell, Predictions]) -> dict[tuple[Any, ...], list[Cell]]:
     """Cells that are ranked together: one dataset, split, protocol and condition."""
     families: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in cells:
-        # A network under its own attack is one condition, one under a given surrogate's another.
-        own = cell.surrogate in (cell.classifier, _variant_of(plan, cell))
-        surrogate = None if own else cell.surrogate
-        condition = (cell.attack, cell.norm, cell.epsilon, surrogate)
-        families.setdefault(condition, []).append(cell)
+        if cell.corruption is None:
+            # A network under its own attack is one condition, under another's surrogate another.
+            surrogate = None if plan.is_own(cell) else cell.surrogate
+            condition = (*(cell.attack_axes | {"surrogate": surrogate}).values(),)
+            families.setdefault(condition, []).append(cell)
     return families
-
-
-def _variant_of(plan: Plan, cell: Cell) -> str | None:
-    """The classifier that a cell's is the same network as, in another runtime."""
-    if cell.classifier is None:
-        return None
-    return plan.registry.get("classifier", cell.classifier).component.variant_of
 
 
 def _at_home(plan: Plan, dataset: str) -> frozenset[str]:
@@ -318,7 +212,15 @@ def _record(plan: Plan, planned: PlannedCell, errors: Mapping[Cell, str]) -> dic
         for kind, name in used
         if kind != "attack"
     )
-    return {
+    further: dict[str, Any] = {}
+    if cell.corruption is not None and cell.classifier is not None:
+        baseline = plan.registry.get("classifier", cell.classifier).component
+        corruption = plan.registry.get("corruption", cell.corruption).component
+        further = {
+            "baseline": "baseline" in baseline.traits,
+            "common": "common" in corruption.traits,
+        }
+    return further | {
         "id": cell.id,
         "axes": cell.axes,
         "status": status,
@@ -328,7 +230,7 @@ def _record(plan: Plan, planned: PlannedCell, errors: Mapping[Cell, str]) -> dic
         else {"kind": reason.kind, "message": reason.message, "mend": reason.mend},
         "weights": weights,
         "floor": floor,
-        "variant_of": _variant_of(plan, cell),
+        "variant_of": plan.variant_of(cell),
         "home_advantage": cell.kind == "landmarker"
         and cell.landmarker in _at_home(plan, cell.dataset),
         "rank": None,

@@ -15,13 +15,34 @@ OptionType = Literal["int", "float", "str", "bool", "path"]
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _OPTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
-TRAITS = frozenset({"default", "floor", "gradient", "fixed", "minimum", "recorded", "unscored"})
+TRAITS = frozenset(
+    {
+        "baseline",
+        "black-box",
+        "common",
+        "control",
+        "default",
+        "fixed",
+        "floor",
+        "gradient",
+        "iterative",
+        "minimum",
+        "placed",
+        "recorded",
+        "unscored",
+    }
+)
 """`default`: taken where a person names none of its kind; `floor`: the least that a component of
-this kind can do, it stands in every table;
-`gradient`: a classifier that answers gradients; `fixed`: an attack that takes an epsilon;
-`minimum`: an attack that finds the smallest perturbation; `recorded`: a classifier whose answers
-come from a file, so that there is nothing to time; `unscored`: a detector whose boxes carry no
-score, so that they have no order."""
+this kind can do, it stands in every table.
+
+Of classifiers: `gradient`: answers gradients; `recorded`: its answers come from a file, so that
+there is nothing to time; `baseline`: what others' errors on corrupted images are divided by.
+Of attacks: `fixed`: takes an epsilon; `minimum`: finds the smallest perturbation; `black-box`: asks
+for answers only; `iterative`: a larger epsilon must make it stronger; `control`: no attack to be
+afraid of, but one that others are compared with, it stands in every run with attacks.
+Of corruptions: `common`: one of the 15 that count in the mean corruption error; `placed`: it is
+put onto the landmarks of a face.
+Of detectors: `unscored`: its boxes carry no score, so that they have no order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +140,8 @@ class Component:
             importing anything heavy. Its answers may differ from another's.
         sends_what: for one that sends images away: what leaves the machine, where it goes and
             whether it is kept there.
+        no_weaker_than: for an attack: those that it must not be weaker than, with the same norm and
+            budget. Where it is, gradients are masked or it has not converged.
     """
 
     name: str
@@ -139,6 +162,7 @@ class Component:
     credentials: Callable[[], str | None] | None = None
     where: Callable[[], str] | None = None
     sends_what: str = ""
+    no_weaker_than: tuple[str, ...] = ()
 
     @property
     def owner(self) -> str:

@@ -81,32 +81,44 @@ def costs(plan: Plan) -> Costs:
     for source in plan.sources:
         images = len(source.answers.rows)
         asked = {
-            what: component
+            what: (component, count)
             for cell in plan.runnable(source)
-            for what, component in _questions(plan, cell)
+            for what, component, count in _questions(plan, cell, images)
             if component.sends
         }
-        calls += images * len(asked)
-        price += images * sum(component.price or 0.0 for component in asked.values())
-        unpriced |= dict.fromkeys(c.name for c in asked.values() if c.price is None)
+        calls += sum(count for _, count in asked.values())
+        price += sum(count * (component.price or 0.0) for component, count in asked.values())
+        unpriced |= dict.fromkeys(c.name for c, _ in asked.values() if c.price is None)
     return Costs(calls, round(price, _DIGITS), tuple(unpriced))
 
 
-def _questions(plan: Plan, cell: Cell) -> Iterator[tuple[tuple[Any, ...], Component]]:
-    """What a cell asks about each image, and of whom: equal questions are asked once."""
-    faces = (cell.detector, cell.align, cell.landmarker)
-    names: list[tuple[str, str | None, tuple[Any, ...]]] = [
-        ("detector", cell.detector, ()),
-        ("landmarker", cell.landmarker, (cell.detector, cell.align is not None)),
-        ("classifier", cell.classifier, (*faces, cell.attack, cell.norm, cell.epsilon)),
+def _questions(
+    plan: Plan, cell: Cell, images: int
+) -> Iterator[tuple[tuple[Any, ...], Component, int]]:
+    """What a cell asks, of whom and how often at most: equal questions are asked once."""
+    scene = (cell.corruption, cell.severity)
+    faces = (*scene, cell.detector, cell.align, cell.landmarker)
+    condition = tuple(cell.attack_axes.values())
+    count = min(images, cell.subset or images)
+    names: list[tuple[str, str | None, tuple[Any, ...], int]] = [
+        ("detector", cell.detector, scene, images),
+        ("landmarker", cell.landmarker, (cell.detector, cell.align is not None), images),
+        ("classifier", cell.classifier, (*faces, *condition), count),
     ]
-    for kind, name, about in names:
+    for kind, name, about, times in names:
         if name is None:
             continue
         component = plan.registry.get(kind, name).component
         # A face that was changed is another picture; else the answer about the image serves.
         changed = kind == "classifier" and (cell.attack is not None or cell.align is not None)
         if component.source is not None and not changed:
-            yield ("image", component.source.name), component
+            yield ("image", component.source.name, *scene), component, times
         else:
-            yield (kind, name, *about), component
+            yield (kind, name, *about), component, times
+    if cell.attack is not None and plan.means[cell.attack].queries:
+        means, asked = plan.means[cell.attack], plan.registry.get("classifier", cell.scored)
+        minimum = "minimum" in means.traits
+        about = tuple(plan.condition(cell).values())
+        # Of the nearest face that an attack has found, it is asked once more.
+        times = count * ((means.queries or 0) + minimum)
+        yield ("queries", cell.scored, *faces, *about), asked.component, times

@@ -20,6 +20,7 @@ from fxbench.tabular import format_epsilon
 Cell = Mapping[str, Any]
 
 _SHOWN = 8
+_NONE_UNLESS_NAMED = ("attack", "target_label", "corruption", "align")
 
 
 def find_cell(cells: Iterable[Cell], **axes: Any) -> Cell:
@@ -27,15 +28,15 @@ def find_cell(cells: Iterable[Cell], **axes: Any) -> Cell:
 
     Args:
         cells: of a run.
-        axes: what must agree; an axis that is None may have any value, but for the attack and the
-            alignment, which are none then.
+        axes: what must agree; an axis that is None may have any value, but for the attack, its
+            target label, the corruption and the alignment, which are none then.
 
     Raises:
         UsageError: there is no such cell, or there are several; the message lists them.
     """
     usable = [c for c in cells if c["status"] == "ok" and c["axes"].get("classifier")]
     found = [c for c in usable if all(_agrees(c["axes"], axis, axes[axis]) for axis in axes)]
-    for axis in ("attack", "align"):
+    for axis in _NONE_UNLESS_NAMED:
         if axis not in axes:
             found = [c for c in found if _agrees(c["axes"], axis, None)]
     if len(found) == 1:
@@ -89,7 +90,7 @@ def predictions(stored: StoredRun, cell: Cell, chunks: Chunks) -> PredictionTabl
 
 def _agrees(axes: Mapping[str, Any], axis: str, wanted: Any) -> bool:
     value = axes.get(axis)
-    if axis in ("attack", "align"):
+    if axis in _NONE_UNLESS_NAMED:
         return bool((value or "none") == (wanted or "none"))
     if wanted is None:
         return True

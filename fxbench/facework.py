@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fxbench.adversary import check_variant, perturbed, seeds_of, targets_of
+from fxbench.adversary import check_variant
 from fxbench.align import aligned
+from fxbench.attackwork import Made, made, on_target
 from fxbench.cells import Cell
 from fxbench.errors import PluginError
 from fxbench.faces import choose, crops, match
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 Alignment = tuple[str | None, str | None]
 """How faces are aligned, and by whose points."""
 
-Condition = tuple[str | None, str | None, float | None, str | None, Alignment]
-"""Attack, norm, epsilon, surrogate and alignment."""
+Condition = tuple[str | None, str | None, float | None, str | None, str | None, Alignment]
+"""Attack, norm, epsilon, surrogate, label to be reached, and alignment."""
 
 
 class BatchFaces:
@@ -58,7 +59,8 @@ class BatchFaces:
         self._chosen = _taken(boxes, chosen)
         self._crops: dict[tuple[FaceSpec, Alignment], tuple[UInt8, Bool]] = {}
         self._points: dict[str, tuple[Points, tuple[tuple[int, str], ...]]] = {}
-        self._adversarial: dict[Condition, UInt8] = {}
+        # Of the latest condition alone: stages come in their order, and faces take much memory.
+        self._adversarial: tuple[Condition, Made] | None = None
 
     def compute(self, key: str, cell: Cell) -> None:
         """Compute one stage and add it to its columns; an error fails its cells and no others."""
@@ -80,7 +82,9 @@ class BatchFaces:
         if cell.attack is not None:
             # Without its clean answers a classifier under attack means nothing, so a clean cell
             # takes all of its attacked ones with it; an attacked one falls alone.
-            axes |= {axis: getattr(cell, axis) for axis in ("attack", "norm", "epsilon")}
+            axes |= cell.attack_axes
+        if cell.corruption is not None:
+            axes |= {"corruption": cell.corruption, "severity": cell.severity}
         try:
             if kind == "classifier":
                 self._predict(key, cell, state.pipeline.load(kind, name))
@@ -91,34 +95,48 @@ class BatchFaces:
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
             state.pipeline.fail(state.source, error, **axes)
             return
-        what = f"{cell.attack} on {name}" if cell.attack else name
+        changed = cell.attack or cell.corruption
+        what = f"{changed} on {name}" if changed else name
         state.pipeline.tell(len(self._batch.rows), f"{what} behind {cell.detector}")
 
     def _predict(self, key: str, cell: Cell, classifier: Any) -> None:
         begin = time.perf_counter()
         images, columns = self._batch.frames.images, self._state.columns(key)
         further: dict[str, Any] = {}
+        chosen = np.arange(len(self.rows))
         if isinstance(classifier, Told) and cell.attack is None and cell.align is None:
             outputs = checked(cell.scored, classifier.labels, self._told(classifier))
             columns.note_failures(self._batch, failures_of(classifier))
         else:
-            faces, done = self._faces(classifier.face, cell)
+            whole, done = self._faces(classifier.face, cell)
+            faces = whole
             if cell.align is not None:
                 further = {"aligned": done}
                 columns.note_failures(self._batch, self._located(str(cell.landmarker))[1])
             if cell.attack is not None:
-                faces = self._attacked(cell, classifier, faces)
-            outputs = probabilities(cell.scored, classifier, faces)
+                chosen = np.flatnonzero(self._state.is_attacked(cell, self.rows))
+                faces, told = self._attacked(cell, classifier, whole[chosen], chosen)
+                further = {name: column[chosen] for name, column in further.items()} | told
+            if cell.epsilon == 0 and len(chosen) < len(whole):
+                # Beside the same faces as when it is clean: a batch of another size may round
+                # otherwise, and with no budget the answers must be equal to the last bit.
+                beside = whole.copy()
+                beside[chosen] = faces
+                outputs = probabilities(cell.scored, classifier, beside)[chosen]
+            else:
+                outputs = probabilities(cell.scored, classifier, faces)
+            if cell.attack is not None:
+                self._show(cell, classifier, whole[chosen], faces, outputs, further["attacked"])
             # Without a face it was not asked, and its last failures are of another batch.
-            frame = self._chosen.frame.tolist()
+            frame = self._chosen.frame[chosen].tolist()
             failures = failures_of(classifier) if frame else ()
             columns.note_failures(self._batch, [(frame[face], why) for face, why in failures])
         columns.meta["labels"] = list(classifier.labels)
         columns.add(
             len(images),
             time.perf_counter() - begin,
-            row=self.rows.astype(np.int32),
-            face=self.face.astype(np.int16),
+            row=self.rows[chosen].astype(np.int32),
+            face=self.face[chosen].astype(np.int16),
             outputs=outputs.astype(np.float16),
             **further,
         )
@@ -150,29 +168,63 @@ class BatchFaces:
             self._points[name] = points, failures_of(landmarker)
         return self._points[name]
 
-    def _attacked(self, cell: Cell, target: Any, faces: UInt8) -> UInt8:
-        """The adversarial faces of a cell, computed once for all targets of its surrogate."""
+    def _attacked(
+        self, cell: Cell, target: Any, faces: UInt8, chosen: Int64
+    ) -> tuple[UInt8, dict[str, Any]]:
+        """The adversarial faces of a cell, and what is kept of the attack.
+
+        They are computed once for all targets of a surrogate, and all budgets of an attack that
+        looks for the smallest change.
+        """
+        pipeline, source = self._state.pipeline, self._state.source
+        attack = pipeline.component("attack", str(cell.attack))
+        surrogate = pipeline.load("classifier", str(cell.surrogate))
+        if pipeline.component("classifier", cell.scored).variant_of == cell.surrogate:
+            check_variant(target, surrogate)
+        epsilon = None if "minimum" in attack.traits else cell.epsilon
         alignment = (cell.align, cell.landmarker)
-        condition = (cell.attack, cell.norm, cell.epsilon, cell.surrogate, alignment)
-        surrogate = self._state.pipeline.load("classifier", str(cell.surrogate))
-        check_variant(target, surrogate)
-        if condition not in self._adversarial:
-            attack = self._state.pipeline.load("attack", str(cell.attack))
-            columns = columns_of(surrogate.labels)
-            labels = self._state.labels_of(self.rows)
-            targets, attacked = targets_of(labels, columns, len(surrogate.labels))
-            adversarial = perturbed(
-                attack,
-                surrogate,
-                faces,
-                targets,
-                attacked,
-                epsilon=float(cell.epsilon or 0.0),
-                seeds=seeds_of(self.rows),
-            )
-            adversarial.flags.writeable = False
-            self._adversarial[condition] = adversarial
-        return self._adversarial[condition]
+        about = (cell.attack, cell.norm, epsilon, cell.surrogate, cell.target_label, alignment)
+        if self._adversarial is None or self._adversarial[0] != about:
+            rows = self.rows[chosen]
+            clean = self._faces(surrogate.face, cell)[0][chosen]
+            labels = self._state.labels_of(rows)
+            self._adversarial = about, made(pipeline, source, cell, rows, labels, clean)
+        adversarial = self._adversarial[1]
+        images = self._batch.frames.images
+        sizes = np.array([images[frame].shape[1::-1] for frame in self._chosen.frame[chosen]])
+        boxes = self._chosen.xyxy[chosen], sizes.astype(np.int64).reshape(-1, 2)
+        moved = on_target(adversarial, cell, surrogate.face, target.face, faces, boxes)
+        return moved, adversarial.columns()
+
+    def _show(
+        self,
+        cell: Cell,
+        classifier: Any,
+        clean: UInt8,
+        faces: UInt8,
+        outputs: Float32,
+        attacked: Bool,
+    ) -> None:
+        """Keep a few adversarial faces to be looked at."""
+        examples = self._state.pipeline.examples
+        wanted = examples.wanted(cell) if examples is not None else 0
+        shown = np.flatnonzero(attacked)[: 4 * wanted]
+        if examples is None or not len(shown):
+            return
+        before = probabilities(cell.scored, classifier, clean[shown])
+        rows = self.rows[self._state.is_attacked(cell, self.rows)][shown]
+        right = self._state.labels_of(rows).tolist()
+        pictures, answers = (clean[shown], faces[shown]), (before, outputs[shown])
+        examples.add(cell, classifier.labels, right, pictures, answers)
+
+    def points_by_image(self, landmarker: str) -> dict[int, Points]:
+        """The points of each image's scored face, where it has one and all were located."""
+        points = self._located(landmarker)[0]
+        return {
+            frame: Points(points.xy[face : face + 1], points.scheme)
+            for face, frame in enumerate(self._chosen.frame.tolist())
+            if np.isfinite(points.xy[face]).all()
+        }
 
     def _locate(self, key: str, cell: Cell, landmarker: Any) -> None:
         """Locate the points of each true face, in the box that was found of it."""

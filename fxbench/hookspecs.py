@@ -53,6 +53,14 @@ def fxbench_attacks() -> Iterable[Component]:  # type: ignore[empty-body]
 
 
 @hookspec
+def fxbench_corruptions() -> Iterable[Component]:  # type: ignore[empty-body]
+    """What happens to pictures. Each factory returns a :class:`fxbench.protocols.Corruption`.
+
+    Since 0.2.
+    """
+
+
+@hookspec
 def fxbench_datasets() -> Iterable[Component]:  # type: ignore[empty-body]
     """Labelled images. Each factory returns a :class:`fxbench.protocols.Dataset`.
 

@@ -22,6 +22,9 @@ _CORE_MODULES = (
     "adversary",
     "align",
     "annotated",
+    "attacked",
+    "attackwork",
+    "budget",
     "chunkwork",
     "cloud/analyzer",
     "cloud/fitting",
@@ -34,8 +37,10 @@ _CORE_MODULES = (
     "model_file",
     "onnx_network",
     "pipeline",
+    "scenes",
     "schemes",
     "trained",
+    "transfer",
     "types",
     "views",
 )
@@ -45,9 +50,11 @@ _SCORING_MODULES = (
     "collect",
     "labels",
     "latency",
+    "scores",
     "scoring",
     "scoring_detection",
     "scoring_landmarks",
+    "scoring_robustness",
 )
 """Those that a table's numbers depend on besides, with all of `metrics`."""
 

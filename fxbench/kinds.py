@@ -30,6 +30,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("landmarker", "landmarkers", "fxbench_landmarkers", "Landmarker"),
     Kind("classifier", "classifiers", "fxbench_classifiers", "Classifier"),
     Kind("attack", "attacks", "fxbench_attacks", "Attack"),
+    Kind("corruption", "corruptions", "fxbench_corruptions", "Corruption"),
     Kind("trainer", "trainers", "fxbench_trainers", "Trainer", compared=False),
     Kind("builder", "builders", "fxbench_builders", "Builder", compared=False),
 )

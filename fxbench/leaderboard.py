@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fxbench.tables import classified, flat, leading_columns, notes, wanted
+from fxbench.tables import (
+    classified,
+    combination,
+    corrupted,
+    flat,
+    is_own,
+    leading_columns,
+    notes,
+    wanted,
+)
+from fxbench.tables_robustness import fewer_attacks, robust_columns, robust_scores
 from fxbench.tabular import Column, Table, format_epsilon, to_csv, to_json
 from fxbench.tabular import render as render_table
 
@@ -14,24 +24,24 @@ if TYPE_CHECKING:
     from fxbench.tables import Cell
     from fxbench.tabular import Format, Row
 
-_CONDITION = ("attack", "surrogate", "norm", "epsilon")
-
 
 def leaderboard_rows(cells: Iterable[Cell]) -> list[Row]:
-    """One flat object for each cell that has a classifier: the clean ones, then the attacked.
+    """One flat object for each cell that has a classifier: clean, then attacked, then corrupted.
 
-    Fractions from 0 to 1; None where there is no value. A clean cell has the attack `none` and
-    neither surrogate, norm nor epsilon.
+    Fractions from 0 to 1; None where there is no value. A clean cell has the attack `none`, the
+    corruption `none`, and neither surrogate, norm nor epsilon.
     """
     every = list(cells)
     clean = sorted(classified(every, attacked=False), key=_place(every))
-    return [flat(cell) for cell in (*clean, *classified(every, attacked=True))]
+    return [flat(cell) for cell in (*clean, *classified(every, attacked=True), *corrupted(every))]
 
 
 def leaderboard_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
     """The clean cells of each dataset, split and protocol, the best first, with what attacks do.
 
     Sorted by rank, then by end-to-end accuracy; what has no result stands below with the reason.
+    What attacks do is 'robust at epsilon'; of a run that has none, made by an earlier version, the
+    accuracy under each attack by itself.
 
     Args:
         cells: of a run.
@@ -39,19 +49,20 @@ def leaderboard_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = Non
     """
     every = list(cells)
     clean = wanted(sorted(classified(every, attacked=False), key=_place(every)))
-    attacked = [cell for cell in wanted(classified(every, attacked=True)) if _is_own(cell)]
-    conditions = _conditions(attacked)
-    robust: dict[Hashable, Row] = {}
-    for cell in attacked:
-        accuracy = (cell.get("metrics") or {}).get("accuracy_end_to_end") or {}
-        robust.setdefault(_combination(cell), {})[_key(cell)] = accuracy.get("value")
-    rows = [flat(cell) | robust.get(_combination(cell), {}) for cell in clean]
+    robust = robust_columns(clean, "robust")
+    single = {} if robust else _under_own_attacks(every)
+    conditions = {} if robust else _conditions(every)
+    rows = [
+        flat(cell) | scores | single.get(combination(cell), {})
+        for cell, scores in zip(clean, robust_scores(clean), strict=True)
+    ]
     columns = (
         Column("rank_low", "rank", "rank"),
         *leading_columns(clean),
         Column("accuracy", "accuracy % [95 % CI]", "interval"),
         Column("accuracy_end_to_end", "end-to-end %", "percent"),
         Column("macro_f1", "macro-F1 %", "percent"),
+        *robust,
         *(Column(key, f"{header} %", "percent") for key, header in conditions.items()),
         Column("latency_p50_ms", "p50 ms", "time"),
         Column("images_per_s", "images/s", "rate"),
@@ -63,6 +74,12 @@ def leaderboard_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = Non
         "correction, 5 %).",
         "Accuracy and macro-F1 are over found faces; end-to-end counts a missed face as wrong.",
     ]
+    if robust:
+        lines.append(
+            "Robust: the share of all images that are right when clean and stay so under every "
+            "attack run with that or a smaller epsilon; `fxbench tables --table robust` says which."
+        )
+        lines += fewer_attacks(rows)
     if conditions:
         lines.append(
             f"{', '.join(conditions.values())}: end-to-end accuracy when the classifier itself is "
@@ -111,18 +128,19 @@ def _family(cell: Cell) -> Hashable:
     return tuple(axes.get(axis) for axis in ("dataset", "split", "protocol"))
 
 
-def _combination(cell: Cell) -> Hashable:
-    """The axes that a clean cell and the attacked cells made from it have in common."""
-    return tuple(
-        sorted((axis, str(v)) for axis, v in cell["axes"].items() if axis not in _CONDITION)
-    )
+def _own(cells: Iterable[Cell]) -> list[Cell]:
+    """Those in which the network itself was attacked, with a budget that is more than nothing."""
+    attacked = wanted(classified(cells, attacked=True))
+    return [cell for cell in attacked if is_own(cell) and cell["axes"].get("epsilon") != 0]
 
 
-def _is_own(cell: Cell) -> bool:
-    """Whether the network itself was attacked, with a budget that is more than nothing."""
-    axes = cell["axes"]
-    own = axes.get("surrogate") in (None, axes["classifier"], cell.get("variant_of"))
-    return own and axes.get("epsilon") != 0
+def _under_own_attacks(cells: Iterable[Cell]) -> dict[Hashable, Row]:
+    """The end-to-end accuracy under each attack, by what a clean cell stands for."""
+    scores: dict[Hashable, Row] = {}
+    for cell in _own(cells):
+        accuracy = (cell.get("metrics") or {}).get("accuracy_end_to_end") or {}
+        scores.setdefault(combination(cell), {})[_key(cell)] = accuracy.get("value")
+    return scores
 
 
 def _key(cell: Cell) -> str:
@@ -130,9 +148,9 @@ def _key(cell: Cell) -> str:
     return "/".join(str(axes.get(axis)) for axis in ("attack", "norm", "epsilon"))
 
 
-def _conditions(attacked: Iterable[Cell]) -> dict[str, str]:
+def _conditions(cells: Iterable[Cell]) -> dict[str, str]:
     """The header of each condition by its key, in order of attack, norm and epsilon."""
-    axes = [cell["axes"] for cell in attacked]
+    axes = [cell["axes"] for cell in _own(cells)]
     order = {name: i for i, name in enumerate(dict.fromkeys(a["attack"] for a in axes))}
     cells = sorted(
         ({"axes": a} for a in axes),

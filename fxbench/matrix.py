@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fxbench.tables import classified, notes
+from fxbench.tables import classified, mark, notes
 from fxbench.tabular import Column, Table
 
 if TYPE_CHECKING:
@@ -58,13 +58,7 @@ def matrix_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) ->
         Column("detector", "detector"),
         Column("align", "aligned", show="varies"),
         Column("landmarker", "by", show="varies"),
-        *(Column(name, f"{name}{_mark(name, chosen)} %", "percent") for name in classifiers),
+        *(Column(name, f"{name}{mark(name, chosen)} %", "percent") for name in classifiers),
     )
     first = ["End-to-end accuracy: a face that the detector misses counts as wrong."]
     return Table("Matrix", columns, tuple(rows), (*first, *notes(chosen, run, shared=False)))
-
-
-def _mark(classifier: str, cells: Iterable[Cell]) -> str:
-    own = [cell for cell in cells if cell["axes"]["classifier"] == classifier]
-    unverified = any(cell.get("weights") == "unverified" for cell in own)
-    return "†" * unverified + "‡" * any(cell.get("floor") for cell in own)

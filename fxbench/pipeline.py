@@ -14,16 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from fxbench.cells import Cell
+from fxbench.cells import Cell, Scene
 from fxbench.chunks import Chunk, Chunks, DamagedChunkError
 from fxbench.chunkwork import ChunkState, Work
+from fxbench.component import Component
 from fxbench.errors import DataError, FxbenchError, PluginError, StoreError
+from fxbench.examples import Examples
 from fxbench.loader import Loader, one_line
 from fxbench.plan import Plan
 from fxbench.prefetch import ahead
 from fxbench.progress import Observer
 from fxbench.selection import Source
-from fxbench.stages import boxes_key, result_key
+from fxbench.stages import boxes_key, perturbation_key, result_key
 from fxbench.types import Answers, Batch, Int64
 
 BATCH = 64
@@ -41,16 +43,25 @@ class Pipeline:
 
     Attributes:
         errors: what went wrong, for each cell that has no result because of it.
-        broken_detectors: by key of the source and name; they are not asked again.
+        broken: by key of the source, the scenes whose detector failed; it is not asked again.
+        examples: where adversarial faces are shown; None for nowhere.
     """
 
-    def __init__(self, plan: Plan, chunks: Chunks, loader: Loader, observer: Observer) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        chunks: Chunks,
+        loader: Loader,
+        observer: Observer,
+        examples: Examples | None = None,
+    ) -> None:
         self.errors: dict[Cell, str] = {}
-        self.broken_detectors: set[tuple[str, str]] = set()
+        self.broken: set[tuple[str, Scene]] = set()
         self._plan = plan
         self._chunks = chunks
         self._loader = loader
         self._observer = observer
+        self.examples = examples
         self._unchanged: set[str] = set()
 
     def pending(self, source: Source, *, thorough: bool = False) -> list[Work]:
@@ -75,6 +86,23 @@ class Pipeline:
     def units(pending: list[Work]) -> int:
         """How many images go through how many stages."""
         return sum(len(work.answers.rows) * work.stages for work in pending)
+
+    def calls(self, source: Source, pending: list[Work]) -> tuple[int, int]:
+        """How many gradients and queries the attacks of these chunks take at most."""
+        gradients = queries = 0
+        for work in pending:
+            attacks = {
+                (cell.scene, cell.align, cell.landmarker, *axes.values()): cell
+                for cell in work.results.values()
+                if cell.attack is not None
+                for axes in (self._plan.condition(cell),)
+            }
+            for cell in attacks.values():
+                means = self._plan.means[str(cell.attack)]
+                faces = int(np.isin(work.answers.rows, source.subset(cell.subset)).sum())
+                gradients += faces * (means.gradients or 0) * (cell.epsilon != 0)
+                queries += faces * (means.queries or 0)
+        return gradients, queries
 
     def run(self, source: Source, pending: list[Work]) -> None:
         """Compute the chunks and keep each when it is finished.
@@ -109,9 +137,10 @@ class Pipeline:
             key = result_key(self._plan, source, answers, cell)
             if key not in work.results and not there(key):
                 work.results[key] = cell
-            key = boxes_key(self._plan, source, answers.rows, cell.detector)
-            if cell.detector not in work.boxes and not there(key):
-                work.boxes[cell.detector] = key
+            if cell.scene not in work.boxes:
+                key = boxes_key(self._plan, source, answers.rows, cell.scene)
+                if not there(key):
+                    work.boxes[cell.scene] = key
         return work
 
     def fail(self, source: Source, error: BaseException, **axes: Any) -> None:
@@ -134,6 +163,10 @@ class Pipeline:
         """A component of the plan."""
         return self._loader.get(self._plan.registry.get(kind, name))
 
+    def component(self, kind: str, name: str) -> Component:
+        """The record of a component of the plan."""
+        return self._plan.registry.get(kind, name).component
+
     def sharing(self) -> AbstractContextManager[None]:
         """Within this, an analyzer is asked once about the same images."""
         return self._loader.memory.sharing()
@@ -141,6 +174,10 @@ class Pipeline:
     def tell(self, units: int, what: str) -> None:
         """Report progress."""
         self._observer.advance(units, what)
+
+    def called(self, gradients: int = 0, queries: int = 0) -> None:
+        """Report so many gradients that were taken and queries that were made for attacks."""
+        self._observer.called(gradients, queries)
 
     def read(self, key: str) -> Chunk:
         """A chunk from the cache."""
@@ -150,9 +187,17 @@ class Pipeline:
         """Keep a chunk."""
         self._chunks.write(key, chunk)
 
-    def key_of_boxes(self, source: Source, rows: Int64, detector: str) -> str:
+    def peek(self, key: str) -> Chunk | None:
+        """A chunk from the cache, or None where it isn't there, or damaged."""
+        return self._chunks.read(key)
+
+    def key_of_boxes(self, source: Source, rows: Int64, scene: Scene) -> str:
         """The key of a detector's boxes in this plan."""
-        return boxes_key(self._plan, source, rows, detector)
+        return boxes_key(self._plan, source, rows, scene)
+
+    def key_of_perturbation(self, source: Source, rows: Int64, labels: Int64, cell: Cell) -> str:
+        """The key of adversarial faces in this plan."""
+        return perturbation_key(self._plan, source, rows, labels, cell)
 
     def check_unchanged(self, source: Source) -> None:
         """Make sure that images which can't be read are part of the dataset as it was planned.

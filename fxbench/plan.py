@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any
 
 from fxbench.cells import Cell, PlannedCell, belongs, components
+from fxbench.corrupting import Corruptions, corruptions
 from fxbench.errors import FxbenchError, UsageError
 from fxbench.keys import component_digest, core_digest, digest, rows_digest, scoring_digest
 from fxbench.options import Options
@@ -24,7 +25,7 @@ from fxbench.selection import (
     datasets,
     ready,
 )
-from fxbench.surrogates import norm_of, surrogate_of, unattackable
+from fxbench.surrogates import Attacks, Means, controls, means_of
 from fxbench.weights import check
 
 
@@ -42,6 +43,8 @@ class Plan:
         weights: by kind and name, as :func:`fxbench.weights.check` returns them; without those
             that have none.
         left_out: what nobody named and can't run, with the reason.
+        means: the attacks by name.
+        surrogates: the classifiers whose adversarial faces are tried on others.
     """
 
     registry: Registry
@@ -52,6 +55,8 @@ class Plan:
     digests: Mapping[tuple[str, str], str]
     weights: Mapping[tuple[str, str], Mapping[str, Mapping[str, str]]]
     left_out: tuple[tuple[Entry, Reason], ...] = field(default=())
+    means: Mapping[str, Means] = field(default_factory=dict)
+    surrogates: tuple[Chosen, ...] = ()
 
     @cached_property
     def key(self) -> str:
@@ -85,18 +90,24 @@ class Plan:
         found = (self.registry.get(kind, name) for kind, name in components(cell))
         return [entry.name for entry in found if entry.component.sends]
 
+    def variant_of(self, cell: Cell) -> str | None:
+        """The classifier that a cell's is the same network as, in another runtime."""
+        if cell.classifier is None:
+            return None
+        return self.registry.get("classifier", cell.classifier).component.variant_of
+
+    def is_own(self, cell: Cell) -> bool:
+        """Whether a cell's attack takes the gradients of the attacked network itself."""
+        return cell.surrogate in (None, cell.classifier, self.variant_of(cell))
+
     def stages(self) -> list[dict[str, Any]]:
         """The shared stages: what is done once for how many cells, and on how many images."""
         stages: list[dict[str, Any]] = []
         for source in self.sources:
             cells, images = self.runnable(source), len(source.answers.rows)
             names = [("decode", source.name) for _ in cells]
+            names += [("corrupt", f"{cell.corruption}") for cell in cells if cell.corruption]
             names += [("detect", cell.detector) for cell in cells]
-            names += [
-                ("attack", f"{cell.attack} on {cell.surrogate} ({cell.detector})")
-                for cell in cells
-                if cell.attack is not None
-            ]
             names += [
                 ("align", f"by {cell.landmarker} ({cell.detector})") for cell in cells if cell.align
             ]
@@ -109,7 +120,34 @@ class Plan:
                 {"stage": stage, "of": of, "cells": count, "images": images}
                 for (stage, of), count in Counter(names).items()
             ]
+            stages += self._attacks(cells, images)
         return stages
+
+    def _attacks(self, cells: list[Cell], images: int) -> list[dict[str, Any]]:
+        """The stages that make adversarial faces: on how many, and with how many calls at most."""
+        found: dict[str, tuple[int, dict[Any, Cell]]] = {}
+        for cell in cells:
+            if cell.attack is not None:
+                of = f"{cell.attack} on {cell.surrogate} ({cell.detector})"
+                count, conditions = found.get(of, (0, {}))
+                conditions[cell.align, cell.landmarker, *self.condition(cell).values()] = cell
+                found[of] = count + 1, conditions
+        stages = []
+        for of, (count, conditions) in found.items():
+            cell = next(iter(conditions.values()))
+            means, faces = self.means[str(cell.attack)], min(images, cell.subset or images)
+            stage = {"stage": "attack", "of": of, "cells": count, "images": faces}
+            attempts = sum(one.epsilon != 0 for one in conditions.values()) * faces
+            for name in ("gradients", "queries"):
+                if calls := getattr(means, name):
+                    stage[name] = attempts * calls
+            stages.append(stage)
+        return stages
+
+    def condition(self, cell: Cell) -> dict[str, Any]:
+        """What tells one set of adversarial faces from another: of a minimum, not the budget."""
+        minimum = cell.attack is not None and "minimum" in self.means[cell.attack].traits
+        return cell.attack_axes | ({"epsilon": None} if minimum else {})
 
 
 _LAST = {"classifier": "predict", "landmarker": "locate"}
@@ -142,36 +180,39 @@ def build(
 
     sources = datasets(registry, options, selection, load, left_out)
     detectors = chosen("detector", selection.detectors)
-    classifiers: list[Chosen] = []
-    if selection.classifiers is not None or any(s.has_labels for s in sources):
-        classifiers = chosen("classifier", selection.classifiers)
+    labelled = any(source.has_labels for source in sources)
+    classifiers: dict[str, Chosen] = {}
+    if labelled or selection.classifiers is not None or selection.surrogates is not None:
+        for names in _classifiers(selection):
+            classifiers = {one.entry.name: one for one in chosen("classifier", names)} | classifiers
     landmarkers: list[Chosen] = []
     if selection.landmarkers is not None or any(s.dataset.scheme for s in sources):
         landmarkers = chosen("landmarker", selection.landmarkers)
-    named = tuple(name for name in selection.attacks or () if name != "none")
-    attacks: list[Chosen] = []
+    corrupted = Corruptions()
     if classifiers:
-        attacks = chosen("attack", named if selection.attacks is not None else None)
-    norms = [(attack, *norm_of(attack, load)) for attack in attacks]
+        corrupted = corruptions(registry, options, selection, left_out)
+        for one in corrupted.baselines:
+            classifiers.setdefault(one.entry.name, one)
+    attacks = _attacks(registry, options, selection, load, chosen if classifiers else None)
 
     aligners = aligning(registry, options, selection)
-    table = _Table(registry, options)
+    table = _Table(attacks, corrupted)
     for source in sources:
         axes = (source.entry.name, source.split, source.protocol)
         if source.has_labels or selection.classifiers is not None:
-            for detector, classifier in product(detectors, classifiers):
+            for detector, classifier in product(detectors, classifiers.values()):
                 clean = Cell(*axes, detector.entry.name, classifier.entry.name)
                 chain = (detector, classifier)
                 # To these it makes no difference how a face stands.
                 unmoved = bool({"floor", "recorded"} & classifier.entry.component.traits)
                 if unmoved or "none" in selection.aligns:
-                    table.add_classifier(source, clean, chain, selection, norms)
+                    table.add_classifier(source, clean, chain)
                 if unmoved:
                     continue
                 for how, aligner in product(selection.aligns, aligners):
                     if how != "none":
                         cell = replace(clean, align=how, landmarker=aligner.entry.name)
-                        table.add_classifier(source, cell, (*chain, aligner), selection, norms)
+                        table.add_classifier(source, cell, (*chain, aligner))
         if source.has_boxes:
             for detector in detectors:
                 table.add_detector(source, Cell(*axes, detector.entry.name), detector)
@@ -185,55 +226,71 @@ def build(
             "There is nothing to run: no detector with a classifier or landmarker is ready. "
             "`fxbench list` shows what is missing and the commands that install it."
         )
-    return _with_digests(registry, options, selection, sources, table.cells, tuple(left_out))
+    plan = Plan(registry, options, selection, sources, (), {}, {}, tuple(left_out))
+    by_name = {one.name: one for one in attacks.means}
+    plan = replace(plan, means=by_name, surrogates=attacks.surrogates)
+    return _with_digests(plan, table.cells)
 
 
-Norm = tuple[Chosen, str | None, Reason | None]
-"""An attack with its norm, or with why it has none."""
+def _classifiers(selection: Selection) -> list[tuple[str, ...] | None]:
+    """The lists of classifiers that a plan has all of; None stands for the default."""
+    if selection.surrogates is None:
+        return [selection.classifiers]
+    lists: list[tuple[str, ...] | None] = [selection.surrogates]
+    lists += [names for names in (selection.classifiers, selection.targets) if names is not None]
+    return lists if len(lists) > 1 else [*lists, None]
+
+
+def _attacks(
+    registry: Registry,
+    options: Options,
+    selection: Selection,
+    load: Callable[[Entry], Any],
+    chosen: Callable[[str, tuple[str, ...] | None], list[Chosen]] | None,
+) -> Attacks:
+    """The attacks that were asked for, with those that they are compared with."""
+    means = []
+    surrogates: list[Chosen] = []
+    if chosen is not None:
+        named = tuple(name for name in selection.attacks or () if name != "none")
+        given = chosen("attack", named if selection.attacks is not None else None)
+        means = [means_of(attack, load) for attack in given]
+        means += controls(registry, options, means, load)
+        if selection.surrogates is not None:
+            surrogates = choose(registry, options, "classifier", selection.surrogates, [])
+    return Attacks(registry, options, selection, tuple(means), tuple(surrogates))
 
 
 class _Table:
     """The cells of a plan while it is being made, in order, each once."""
 
-    def __init__(self, registry: Registry, options: Options) -> None:
+    def __init__(self, attacks: Attacks, corrupted: Corruptions) -> None:
         self.cells: dict[Cell, PlannedCell] = {}
-        self._registry = registry
-        self._options = options
+        self._attacks = attacks
+        self._corrupted = corrupted
+        self._registry = attacks.registry
+        self._options = attacks.options
 
-    def add_classifier(
-        self,
-        source: Source,
-        clean: Cell,
-        chain: tuple[Chosen, ...],
-        selection: Selection,
-        attacks: list[Norm],
-    ) -> None:
-        """The clean cell of a classifier behind what goes before it, and its cells under attack."""
+    def add_classifier(self, source: Source, clean: Cell, chain: tuple[Chosen, ...]) -> None:
+        """A classifier's cells behind what goes before it: clean, attacked, corrupted."""
         reason, asked = _obstacle(source, *chain)
         if reason is None and not source.has_labels:
             message = f"{source.entry.name} has no emotions to compare with."
             reason, asked = Reason("no emotion labels", message), False
-        # A clean result is what an attack's success is measured against, so it always runs.
+        # A clean result is what all else is measured against, so it always runs.
         self._add(clean, reason, asked=asked)
-        for attack, norm, flaw in attacks:
-            surrogate = surrogate_of(
-                self._registry, self._options, chain[1].entry, attack.entry.name
-            )
-            for epsilon in selection.epsilons:
-                cell = replace(
-                    clean,
-                    attack=attack.entry.name,
-                    norm=norm,
-                    epsilon=float(epsilon) + 0.0,
-                    surrogate=surrogate.name,
-                )
-                obstacle, wanted = reason, asked
-                if obstacle is None:
-                    obstacle, wanted = flaw or attack.reason, attack.named
-                if obstacle is None:
-                    obstacle, wanted = unattackable(surrogate, cell), False
-                failed = flaw is not None and obstacle is flaw
-                self._add(cell, obstacle, asked=wanted, failed=failed)
+        classifier, images = chain[1].entry, len(source.answers.rows)
+        for cell, means, lack in self._attacks.on(clean, classifier, images):
+            obstacle, wanted = reason, asked
+            if obstacle is None:
+                obstacle, wanted = means.flaw or means.chosen.reason, means.chosen.named
+            if obstacle is None:
+                obstacle, wanted = lack, False
+            failed = means.flaw is not None and obstacle is means.flaw
+            self._add(cell, obstacle, asked=wanted, failed=failed)
+        for cell, corruption, lack in self._corrupted.on(clean, classifier, source):
+            obstacle, wanted = (reason, asked) if reason else (lack, corruption.named)
+            self._add(cell, obstacle, asked=wanted)
 
     def add_landmarker(
         self, source: Source, cell: Cell, detector: Chosen, landmarker: Chosen
@@ -294,14 +351,7 @@ def _obstacle(source: Source, *chosen: Chosen) -> tuple[Reason | None, bool]:
     return None, True
 
 
-def _with_digests(
-    registry: Registry,
-    options: Options,
-    selection: Selection,
-    sources: tuple[Source, ...],
-    cells: dict[Cell, PlannedCell],
-    left_out: tuple[tuple[Entry, Reason], ...],
-) -> Plan:
+def _with_digests(plan: Plan, cells: dict[Cell, PlannedCell]) -> Plan:
     """Hash every component that runs; one whose weights are not the right ones fails its cells."""
     digests: dict[tuple[str, str], str] = {}
     weights: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
@@ -312,10 +362,10 @@ def _with_digests(
         for key in components(planned.cell):
             if key in digests or key in broken:
                 continue
-            entry = registry.get(*key)
+            entry = plan.registry.get(*key)
             try:
                 weights[key] = check(entry.component)
-                digests[key] = component_digest(entry, options, weights[key])
+                digests[key] = component_digest(entry, plan.options, weights[key])
             except FxbenchError as error:
                 broken[key] = Reason("broken weights", str(error))
     final = []
@@ -327,4 +377,4 @@ def _with_digests(
             final.append(planned)
     final.sort(key=lambda planned: planned.status != "planned")
     used = {key: record for key, record in weights.items() if record}
-    return Plan(registry, options, selection, sources, tuple(final), digests, used, left_out)
+    return replace(plan, cells=tuple(final), digests=digests, weights=used)

@@ -8,8 +8,19 @@ from typing import Protocol
 class Observer(Protocol):
     """Watches a run."""
 
-    def start(self, units: int, cells: int) -> None:
-        """The run begins: so many units of work (an image through one stage) for so many cells."""
+    def start(self, units: int, cells: int, gradients: int = 0, queries: int = 0) -> None:
+        """The run begins.
+
+        Args:
+            units: of work, each an image through one stage.
+            cells: that they are for.
+            gradients: that attacks will take at most, each for one face.
+            queries: that black-box attacks will make at most.
+        """
+        ...
+
+    def called(self, gradients: int, queries: int) -> None:
+        """Attacks have taken so many gradients, and made so many queries."""
         ...
 
     def advance(self, units: int, what: str) -> None:
@@ -28,7 +39,10 @@ class Observer(Protocol):
 class Silent:
     """An observer that tells nobody."""
 
-    def start(self, units: int, cells: int) -> None:
+    def start(self, units: int, cells: int, gradients: int = 0, queries: int = 0) -> None:
+        """Do nothing."""
+
+    def called(self, gradients: int, queries: int) -> None:
         """Do nothing."""
 
     def advance(self, units: int, what: str) -> None:

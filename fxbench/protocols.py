@@ -20,6 +20,9 @@ from fxbench.types import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from fxbench.attacked import QueryModel, WhiteBox
     from fxbench.training.contract import Trained, TrainingData, Watcher
 
 
@@ -113,13 +116,19 @@ class Attack(Protocol):
 
     Attributes:
         norm: `linf` (largest change of a pixel) or `l2` (root mean square per pixel).
+
+    It may have further ones:
+
+    - `gradients`: how many gradients it takes for each face, so that progress and plan can say so;
+    - `faces`: on how many faces it is run at most, evenly spaced, where all would take too long;
+    - `queries`: for one with the trait `black-box`: how often it may ask for each face.
     """
 
     norm: str
 
     def perturb(
         self,
-        model: Differentiable,
+        model: WhiteBox | QueryModel,
         faces: Float32,
         targets: Float32,
         *,
@@ -132,11 +141,49 @@ class Attack(Protocol):
         again itself, so nothing that an attack claims is believed.
 
         Args:
-            model: the surrogate.
+            model: the surrogate. One with the trait `black-box` gets a
+                :class:`fxbench.attacked.QueryModel`, and one face at a time; every other a
+                :class:`fxbench.attacked.WhiteBox`.
             faces: float32 (M, size, size, 3) in [0, 1], as the surrogate wants them.
-            targets: float32 (M, K), the right label of each face, to be moved away from.
-            epsilon: the budget in units of [0, 1] pixels.
+            targets: float32 (M, K), one-hot: the right label of each face, to be moved away from;
+                where `model.targeted`, the label that is to be reached.
+            epsilon: the budget in units of [0, 1] pixels; 1 for one with the trait `minimum`, which
+                looks for the smallest change.
             seeds: int64 (M,), one for each face: the result for a face depends on no other face.
+        """
+        ...
+
+
+@runtime_checkable
+class Corruption(Protocol):
+    """Does to a picture what happens to pictures: noise, blur, weather, something before the face.
+
+    A component with the trait `placed` gets pictures whose face has landmarks, and no others.
+    """
+
+    def corrupt(
+        self,
+        image: UInt8,
+        severity: int,
+        *,
+        random: np.random.Generator,
+        side: float,
+        points: Points | None,
+    ) -> UInt8:
+        """The picture, corrupted.
+
+        Args:
+            image: RGB uint8 (H, W, 3), read-only.
+            severity: from 1, hardly to be seen, to 5.
+            random: what is random comes from here. The same picture gets the same numbers at each
+                severity.
+            side: of the face in pixels, the square root of its box's area: how large blurs,
+                grains and shifts are to be depends on it. Without a known box, the picture's
+                shorter side.
+            points: of the face, one row, in pixels of the picture; None where they are not known.
+
+        Returns:
+            RGB uint8 (H, W, 3) of the same size.
         """
         ...
 

@@ -15,6 +15,7 @@ from fxbench.chunks import Chunks, DamagedChunkError, default_folder
 from fxbench.chunkwork import Work
 from fxbench.collect import Collector, Readable, records
 from fxbench.errors import FxbenchError, StoreError, UsageError
+from fxbench.examples import Examples
 from fxbench.keys import digest
 from fxbench.loader import Loader, one_line
 from fxbench.options import Options, resolve, shown
@@ -161,10 +162,10 @@ class _Run:
         self._folder.write_run(self._record)
         lines: list[dict[str, Any]] = []
         collector = Collector(self._plan, self._chunks)
-        pipeline = Pipeline(self._plan, self._chunks, self._loader, self._observer)
+        examples = Examples(self._plan, self._folder.folder / "examples")
+        pipeline = Pipeline(self._plan, self._chunks, self._loader, self._observer, examples)
         pending = {source.key: pipeline.pending(source) for source in self._plan.sources}
-        units = sum(pipeline.units(works) for works in pending.values())
-        self._observer.start(units, len(self._plan.cells))
+        self._start(pipeline, pending)
         for source in self._plan.sources:
             readable, cells = self._evaluated(pipeline, collector, source, pending[source.key])
             self._note_unreadable(source, readable)
@@ -174,6 +175,7 @@ class _Run:
                 self._folder.write_cell(cell)
                 self._observer.cell_done()
             lines += cells
+        examples.draw()
         self._record["services"] = self._usage()
         self._folder.compact(lines)
         self._record["status"] = "finished"
@@ -181,6 +183,15 @@ class _Run:
         self._folder.write_run(self._record)
         self._folder.tidy()
         return load(self._folder.folder)
+
+    def _start(self, pipeline: Pipeline, pending: dict[str, list[Work]]) -> None:
+        units = gradients = queries = 0
+        for source in self._plan.sources:
+            works = pending.get(source.key, [])
+            units += pipeline.units(works)
+            taken, asked = pipeline.calls(source, works)
+            gradients, queries = gradients + taken, queries + asked
+        self._observer.start(units, len(self._plan.cells), gradients, queries)
 
     def _evaluated(
         self, pipeline: Pipeline, collector: Collector, source: Source, pending: list[Work]
@@ -197,7 +208,7 @@ class _Run:
             return self._without(pipeline, collector, source, error)
         try:
             again = pipeline.pending(source, thorough=True)
-            self._observer.start(pipeline.units(again), len(self._plan.cells))
+            self._start(pipeline, {source.key: again})
             pipeline.run(source, again)
             return self._collected(pipeline, collector, source)
         except StoreError:

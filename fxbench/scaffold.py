@@ -28,6 +28,9 @@ _RUNS = {
         "--set dlib-faces.path=~/data/dlib-faces"
     ),
     "attack": f"fxbench run --attacks none,$name,fgsm --classifiers emopy {_FERPLUS}",
+    "corruption": (
+        f"fxbench run --corruptions $name --classifiers emopy --attacks none {_FERPLUS}"
+    ),
     "dataset": "fxbench run --datasets $name --classifiers prior --attacks none",
 }
 _NOW = {
@@ -35,6 +38,7 @@ _NOW = {
     "detector": "As it stands, it takes the middle of every image for a face.",
     "landmarker": "As it stands, it puts five points at the same places of every box.",
     "attack": "As it stands, it adds or takes away epsilon at random.",
+    "corruption": "As it stands, it puts one side of a picture into the shade.",
     "dataset": "As it stands, it has eight drawn squares, or a folder of images for each emotion.",
 }
 
@@ -60,7 +64,7 @@ def plugin(name: str, kind: str, parent: Path) -> Project:
     Args:
         name: of the component and of the distribution. The import package has underscores for
             its hyphens.
-        kind: `classifier`, `detector`, `landmarker`, `attack` or `dataset`.
+        kind: `classifier`, `detector`, `landmarker`, `attack`, `corruption` or `dataset`.
         parent: a folder, made where it is missing.
 
     Raises:

@@ -23,7 +23,6 @@ from fxbench.metrics.classification import (
 )
 from fxbench.metrics.intervals import proportion
 from fxbench.metrics.paired import compare, rank_ranges
-from fxbench.metrics.robustness import attack_success_rate
 from fxbench.types import Answers, Bool, Int64, check_array
 
 if TYPE_CHECKING:
@@ -164,44 +163,6 @@ def _by_emotion(p: Predictions) -> npt.NDArray[np.float64]:
         if label is not None:
             table[:, EMOTIONS.index(label)] += p.outputs[:, k]
     return table
-
-
-def score_attack(
-    answers: Answers,
-    clean: Predictions,
-    adversarial: Predictions,
-    attacked: Bool,
-    shared: tuple[str, ...],
-) -> dict[str, Any]:
-    """The metrics of an attacked cell, ready for JSON.
-
-    Args:
-        answers: what is right, N images.
-        clean: what was answered without the attack.
-        adversarial: what was answered to the adversarial faces. A face that was not attacked,
-            because it was not found or the surrogate lacks its label, has its clean answer.
-        attacked: bool (N,), which faces were handed to the attack.
-        shared: the emotions that all compared classifiers have.
-
-    Returns:
-        What `score` returns for `adversarial` (its accuracy is the robust accuracy), with
-        `metrics.attack_success_rate` and `images.attacked` added.
-
-    Raises:
-        ValueError: when the parts are not equally long.
-    """
-    _check_length(answers, clean)
-    if attacked.shape != answers.labels.shape:
-        raise ValueError(f"`attacked` {attacked.shape} must have a row for each image.")
-    result = score(answers, adversarial, shared)
-    labelled = answers.labels >= 0
-    result["metrics"]["attack_success_rate"] = attack_success_rate(
-        attacked & labelled,
-        top_emotions(clean) == answers.labels,
-        top_emotions(adversarial) == answers.labels,
-    )
-    result["images"]["attacked"] = int(attacked.sum())
-    return result
 
 
 def correct_end_to_end(answers: Answers, p: Predictions) -> Bool:

@@ -12,6 +12,7 @@ import numpy as np
 from fxbench.availability import availability
 from fxbench.errors import FxbenchError, PluginError, UnavailableError, UsageError
 from fxbench.keys import component_digest, digest
+from fxbench.labels import EMOTIONS
 from fxbench.names import unknown_name
 from fxbench.options import Options
 from fxbench.protocols import Dataset
@@ -21,6 +22,21 @@ from fxbench.weights import check
 
 ALIGNMENTS = ("none", "eyes", "similarity")
 """How faces may be aligned before they are classified; see :mod:`fxbench.align`."""
+
+SEVERITIES = (1, 2, 3, 4, 5)
+"""Of a corruption."""
+
+_LISTS = (
+    "datasets",
+    "detectors",
+    "landmarkers",
+    "classifiers",
+    "attacks",
+    "surrogates",
+    "targets",
+    "corruptions",
+)
+"""The fields that are names of components."""
 
 CHUNK_ROWS = 1024
 """A chunk is the rows [k * 1024, (k + 1) * 1024) of a split that a plan selects."""
@@ -38,11 +54,16 @@ class Selection:
     classifiers: tuple[str, ...] | None = None
     attacks: tuple[str, ...] | None = None
     epsilons: tuple[float, ...] = (0.0, 2 / 255, 8 / 255)
+    surrogates: tuple[str, ...] | None = None
+    targets: tuple[str, ...] | None = None
+    target_labels: tuple[str, ...] = ("none",)
+    corruptions: tuple[str, ...] | None = None
+    severities: tuple[int, ...] = SEVERITIES
     aligns: tuple[str, ...] = ("none",)
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("datasets", "detectors", "landmarkers", "classifiers", "attacks"):
+        for name in _LISTS:
             names = getattr(self, name)
             right = isinstance(names, tuple) and all(isinstance(n, str) for n in names)
             if names is not None and not right:
@@ -51,6 +72,17 @@ class Selection:
         if not all(isinstance(e, (int, float)) and 0 <= e <= 1 for e in budgets):
             raise UsageError(
                 f"epsilons must be a tuple of numbers from 0 to 1, not {self.epsilons!r}."
+            )
+        if self.targets is not None and not self.surrogates:
+            raise UsageError(
+                "targets are what adversarial faces of surrogates are tried on: name those too."
+            )
+        if not self.target_labels or not set(self.target_labels) <= {"none", *EMOTIONS}:
+            wrong = [label for label in self.target_labels if label not in EMOTIONS] or [""]
+            raise UsageError(unknown_name("target label", wrong[0], ("none", *EMOTIONS)))
+        if not self.severities or not set(self.severities) <= set(SEVERITIES):
+            raise UsageError(
+                f"severities must be a tuple of numbers from 1 to 5, not {self.severities!r}."
             )
         if not self.aligns or not set(self.aligns) <= set(ALIGNMENTS):
             wrong = [how for how in self.aligns if how not in ALIGNMENTS] or [""]
@@ -65,8 +97,9 @@ class Reason:
 
     Attributes:
         kind: `missing extra`, `missing weights`, `needs option`, `broken`, `broken weights`,
-            `no gradient`, `no landmark truth`, `no emotion labels`, `below one grey level`,
-            `terms` or `error`; of a dataset that is left out as a whole, also what is said there.
+            `no gradient`, `nothing to attack`, `no landmarks`, `no landmark truth`,
+            `no emotion labels`, `below one grey level`, `terms` or `error`; of a dataset that is
+            left out as a whole, also what is said there.
         message: one sentence.
         mend: a command that would mend it, or None.
     """
@@ -108,6 +141,11 @@ class Source:
         number = self.answers.rows // CHUNK_ROWS
         for value in np.unique(number):
             yield self.answers.take(np.flatnonzero(number == value))
+
+    def subset(self, count: int | None) -> Int64:
+        """At most so many of its rows, evenly spaced, int64; all of them where `count` is None."""
+        rows = self.answers.rows
+        return rows if count is None else rows[evenly_spaced(len(rows), count)]
 
     @property
     def name(self) -> str:

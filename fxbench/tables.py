@@ -1,4 +1,4 @@
-"""The accuracy, recall, robustness and latency tables of a run, from its cells alone.
+"""The accuracy, recall and latency tables of a run, from its cells alone.
 
 Pure functions of a run's cells: nothing here needs a plugin, NumPy or the images. The tables that
 they return are shown by :mod:`fxbench.tabular`.
@@ -34,15 +34,18 @@ __all__ = [
     "Table",
     "accuracy_table",
     "classified",
+    "combination",
+    "corrupted",
     "flat",
     "format_epsilon",
+    "is_own",
     "latency_table",
     "leading_columns",
+    "mark",
     "notes",
     "put",
     "recall_table",
     "render",
-    "robustness_table",
     "to_csv",
     "to_json",
     "to_markdown",
@@ -64,6 +67,10 @@ AXES = (
 )
 _FURTHER = {"align": "aligned", "landmarker": "by"}
 """How further axes of a classifier's cell are called in a table."""
+_OF_CONDITION = ("target_label", "subset", "corruption", "severity")
+"""Further axes that say what was done to images; tables about that have columns for them."""
+
+_MADE_FROM = ("attack", "surrogate", "norm", "epsilon", *_OF_CONDITION)
 
 _PROPORTIONS = (
     "accuracy",
@@ -75,6 +82,8 @@ _PROPORTIONS = (
     "detection_rate",
     "attack_success_rate",
 )
+_OF_TRANSFER = ("transfer_success_both", "transfer_success_all")
+"""Proportions that few cells have: only their rows get the keys."""
 _NUMBERS = (
     "macro_f1",
     "macro_f1_end_to_end",
@@ -99,7 +108,8 @@ _LATENCY = {
 def flat(cell: Cell) -> Row:
     """A cell as one flat record: axes, metrics, rank, latency and status, missing ones None.
 
-    A clean cell has the attack `none`, and one of faces as they are the alignment `none`.
+    A clean cell has the attack `none` and the corruption `none`, and one of faces as they are the
+    alignment `none`.
     """
     axes: Mapping[str, Any] = cell.get("axes") or {}
     images: Mapping[str, Any] = cell.get("images") or {}
@@ -112,10 +122,15 @@ def flat(cell: Cell) -> Row:
     row |= {axis: value for axis, value in axes.items() if axis not in row}
     if axes.get("classifier"):
         row.setdefault("align", "none")
+        row.setdefault("corruption", "none")
     row |= {key: images.get(key) for key in ("n", "found", "aligned", "attacked", "unreadable")}
     row["unanswered"] = len(cell.get("unanswered") or ())
     for name in _PROPORTIONS:
         put(row, name, metrics.get(name))
+    for name in _OF_TRANSFER:
+        if name in metrics:
+            put(row, name, metrics[name])
+    row |= _effort(cell)
     for name in _NUMBERS:
         row[name] = (metrics.get(name) or {}).get("value")
     row |= {f"rank_{key}": rank.get(key) for key in ("low", "high", "of")}
@@ -124,6 +139,19 @@ def flat(cell: Cell) -> Row:
     row["home_advantage"] = bool(cell.get("home_advantage"))
     row |= {"status": cell.get("status"), "reason": reason.get("message")}
     row |= {"reason_kind": reason.get("kind"), "mend": reason.get("mend"), "id": cell.get("id")}
+    return row
+
+
+def _effort(cell: Cell) -> Row:
+    """What an attack asked of the classifier, and how far it had to go, as far as it is known."""
+    attack: Mapping[str, Any] = cell.get("attack") or {}
+    row: Row = {f"queries_{key}": value for key, value in (attack.get("queries") or {}).items()}
+    if "flat" in (cell.get("images") or {}):
+        row["flat"] = cell["images"]["flat"]
+    if attack.get("distance"):
+        row["distance_median"] = attack["distance"].get("median")
+    if attack.get("gradients") is not None:
+        row["gradients"] = attack["gradients"]
     return row
 
 
@@ -137,14 +165,54 @@ def put(row: Row, name: str, estimate: Mapping[str, Any] | None) -> None:
 
 
 def classified(cells: Iterable[Cell], *, attacked: bool) -> list[Cell]:
-    """The clean or the attacked cells that have a classifier, those without a result last."""
+    """The clean or the attacked cells that have a classifier, those without a result last.
+
+    Clean is what has neither an attack nor a corruption.
+    """
     chosen = [
         cell
         for cell in cells
         if cell["axes"].get("classifier")
-        and (cell["axes"].get("attack", "none") != "none") == attacked
+        and _is(cell, "attack") == attacked
+        and (attacked or not _is(cell, "corruption"))
     ]
     return sorted(chosen, key=lambda cell: cell["status"] != "ok")
+
+
+def corrupted(cells: Iterable[Cell]) -> list[Cell]:
+    """The cells of corrupted pictures that have a classifier and no attack."""
+    return [
+        cell
+        for cell in cells
+        if cell["axes"].get("classifier") and _is(cell, "corruption") and not _is(cell, "attack")
+    ]
+
+
+def combination(cell: Cell) -> tuple[tuple[str, str], ...]:
+    """What a clean cell and those made from it by attacks and corruptions have in common."""
+    axes: Mapping[str, Any] = cell["axes"]
+    aligned = axes.get("align", "none") != "none"
+    # Without an alignment the landmarker is whoever placed a corruption.
+    left_out = (*_MADE_FROM, *(() if aligned else ("landmarker",)))
+    return tuple(sorted((axis, str(value)) for axis, value in axes.items() if axis not in left_out))
+
+
+def is_own(cell: Cell) -> bool:
+    """Whether an attack took the gradients of the attacked network itself."""
+    axes: Mapping[str, Any] = cell["axes"]
+    return axes.get("surrogate") in (None, axes["classifier"], cell.get("variant_of"))
+
+
+def mark(classifier: str, cells: Iterable[Cell]) -> str:
+    """What stands behind a classifier's name in a header; see :func:`notes`."""
+    own = [cell for cell in cells if cell["axes"]["classifier"] == classifier]
+    unverified = any(cell.get("weights") == "unverified" for cell in own)
+    return "†" * unverified + "‡" * any(cell.get("floor") for cell in own)
+
+
+def _is(cell: Cell, axis: str) -> bool:
+    """Whether something was done to the images of a cell."""
+    return bool(cell["axes"].get(axis, "none") != "none")
 
 
 def wanted(cells: Iterable[Cell]) -> list[Cell]:
@@ -157,7 +225,8 @@ def leading_columns(cells: Sequence[Cell]) -> tuple[Column, ...]:
 
     An axis that this version has no column for is shown where it varies.
     """
-    axes = dict.fromkeys(axis for cell in cells for axis in cell["axes"] if axis not in AXES)
+    known = (*AXES, *_OF_CONDITION)
+    axes = dict.fromkeys(axis for cell in cells for axis in cell["axes"] if axis not in known)
     further = [axis for axis in dict.fromkeys((*_FURTHER, *axes)) if axis in axes]
     return (
         *(Column(axis, axis, show="varies") for axis in ("dataset", "split", "protocol")),
@@ -294,28 +363,6 @@ def recall_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) ->
             *notes(chosen, run, shared=False),
         ),
     )
-
-
-def robustness_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
-    """The scores of the attacked cells, those that failed or were skipped below."""
-    chosen = classified(cells, attacked=True)
-    rows = [flat(cell) for cell in wanted(chosen)]
-    columns = (
-        *leading_columns(chosen),
-        Column("attack", "attack"),
-        Column("norm", "norm", show="varies"),
-        Column("epsilon", "epsilon", "epsilon"),
-        Column("surrogate", "surrogate"),
-        Column("accuracy", "robust accuracy % [95 % CI]", "interval"),
-        Column("accuracy_end_to_end", "end-to-end %", "percent"),
-        Column("attack_success_rate", "attack success % [95 % CI]", "interval-of"),
-        STATUS,
-    )
-    first = [
-        "Robust accuracy is over found faces; end-to-end counts a missed face as wrong. Attack "
-        "success is over the attacked faces that were right when clean: their number follows 'of'."
-    ]
-    return Table("Robustness", columns, tuple(rows), (*first, *notes(chosen, run, shared=False)))
 
 
 def latency_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:

@@ -106,6 +106,28 @@ def _rank(row: Row, key: str) -> str:
     return f"{low}" if low == high else f"{low}-{high}"
 
 
+def _share_of(row: Row, key: str) -> str:
+    mark = "¶" if row.get(f"{key}_own") else ""
+    return f"{_percent(row, key)}{mark} of {row[f'{key}_n']:,}"
+
+
+def _measured(row: Row, key: str) -> str:
+    return _percent(row, key) if row["unit"] == "fraction" else f"{row[key]:.1f}"
+
+
+def _robust(row: Row, key: str) -> str:
+    return _percent(row, key) + "*" * bool(row.get(f"{key}_fewer_attacks"))
+
+
+def _robust_interval(row: Row, key: str) -> str:
+    text = _interval(row, key)
+    return text.replace(_percent(row, key), _robust(row, key), 1)
+
+
+def _queries(row: Row, key: str) -> str:
+    return f"{row[key]:,.0f} of {row['queries_budget']:,}"
+
+
 def _status(row: Row, key: str) -> str:
     if row[key] == "ok":
         return ""
@@ -119,6 +141,13 @@ FORMATS: dict[str, Callable[[Row, str], str]] = {
     "percent": _percent,
     "interval": _interval,
     "interval-of": lambda row, key: f"{_interval(row, key)} of {row[f'{key}_n']:,}",
+    "share-of": _share_of,
+    "measured": _measured,
+    "queries": _queries,
+    "robust": _robust,
+    "robust-interval": _robust_interval,
+    "distance": lambda row, key: f"{255 * row[key]:.1f}/255",
+    "relative": lambda row, key: f"{row[key]:.1f}",
     "error": lambda row, key: f"{row[key]:.4f}",
     "number": lambda row, key: f"{row[key]:.3f}",
     "time": lambda row, key: f"{row[key]:.{2 if row[key] < 10 else 1}f}",

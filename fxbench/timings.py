@@ -67,7 +67,7 @@ class Timings:
                 record["latency"] = timings | meta["load"] | {"threads": meta["threads"]}
 
     def _can_be_timed(self, cell: Cell) -> bool:
-        if cell.attack is not None or self._plan.sends(cell):
+        if cell != cell.clean or self._plan.sends(cell):
             return False
         if cell.classifier is None:
             return True

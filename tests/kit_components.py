@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fxbench.attacked import to_pixels
 from fxbench.component import Component, Terms
 from fxbench.labels import EMOTIONS
 from fxbench.types import Answers, Batch, Boxes, FaceSpec, Failure, Frames, Points, Truth
@@ -89,6 +90,57 @@ class Step:
         return np.array(each, np.float32).reshape(-1, 1, 1, 1)
 
 
+BLACK_BOX = frozenset({"fixed", "black-box"})
+
+
+class Guess(Step):
+    """Random signs, as often as it may ask; the ones that mislead the classifier most."""
+
+    queries = 20
+
+    def change(self, model, faces, targets, epsilon, seeds):
+        random = np.random.default_rng(seeds[0])
+        losses, changes = [], []
+        for _ in range(min(self.queries, model.left)):
+            change = epsilon * random.choice([-1, 1], faces.shape)
+            answer = model.predict(to_pixels((faces + change).astype(np.float32)))
+            right = float((answer * targets).sum())
+            losses.append(right if model.targeted else -right)
+            changes.append(change)
+        return changes[int(np.argmax(losses))]
+
+
+class Shrink:
+    """Random pictures, mixed into a face until the classifier just errs."""
+
+    norm = "l2"
+
+    def perturb(self, model, faces, targets, *, epsilon, seeds):
+        one = self.one
+        rows = zip(faces, targets, seeds, strict=True)
+        made = [one(model, *row) for row in rows]
+        return np.stack(made) if made else faces.copy()
+
+    def one(self, model, face, target, seed):
+        other = np.random.default_rng(seed).random(face.shape, np.float32)
+        for share in np.linspace(0, 1, 20, dtype=np.float32):
+            mixed = face + share * (other - face)
+            (answer,) = model.predict(to_pixels(mixed[None]))
+            if (answer.argmax() == target.argmax()) == model.targeted:
+                return mixed
+        return face
+
+
+class Darker:
+    """Takes light away, by a little more or less at random."""
+
+    def corrupt(self, image, severity, *, random, side, points):
+        return np.rint(image * self.light(severity, random)).astype(np.uint8)
+
+    def light(self, severity, random):
+        return 1 - severity * random.uniform(0.1, 0.15)
+
+
 class Drawn:
     """Twelve small pictures in each of two splits; row 5 can't be read."""
 
@@ -141,6 +193,7 @@ RIGHT = {
     "detector": Centre,
     "landmarker": Five,
     "attack": Step,
+    "corruption": Darker,
     "dataset": Drawn,
 }
 """A class that conforms, by kind."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from kit_components import PIXELS, Linear, Step
+from kit_components import BLACK_BOX, PIXELS, Guess, Linear, Step
 
 WRONG = []
 """Kind, class, fields of its Component, the rules that must fail, a word of the report."""
@@ -200,9 +200,69 @@ class OtherNorm(Step):
     norm = "l1"
 
 
-@wrong("attack", "norm", says="none", traits=PLAIN)
+@wrong("attack", "declared", says="none", traits=PLAIN)
 class NeitherFixedNorMinimum(Step):
     pass
+
+
+@wrong("attack", "declared", says="'fixed' only", traits=frozenset({"minimum", "iterative"}))
+class SmallestChangeOfEachEpsilon(Step):
+    pass
+
+
+@wrong("attack", "declared", says="how often", traits=frozenset({"fixed", "black-box"}))
+class AsksWithoutSayingHowOften(Step):
+    pass
+
+
+@wrong("attack", "declared", says="no other attack")
+class TakesGradientsAndAsks(Step):
+    queries = 50
+
+
+@wrong("attack", "declared", says="from 1 on, not 0")
+class OnNoFace(Step):
+    faces = 0
+
+
+@wrong("attack", "declared", says="tuple of other attacks, not 'fgsm'", no_weaker_than="fgsm")
+class OtherAttacksAsAWord(Step):
+    pass
+
+
+@wrong("attack", "faces", says="It uses model.gradient", traits=BLACK_BOX)
+class GradientsOfABlackBox(Step):
+    queries = 50
+
+
+@wrong("attack", "queries-spent", says="no more questions", traits=BLACK_BOX)
+class OwnErrorWhereQueriesAreSpent(Guess):
+    def change(self, model, *arguments):
+        if model.left < self.queries:
+            raise RuntimeError("no more questions")
+        return super().change(model, *arguments)
+
+
+@wrong("attack", "effort", says="1 gradients for a face, and takes 2")
+class TwiceTheGradients(Step):
+    gradients = 1
+
+    def change(self, model, faces, targets, epsilon, seeds):
+        model.gradient(faces, targets)
+        return super().change(model, faces, targets, epsilon, seeds)
+
+
+@wrong("attack", "minimum", says="None of 8 faces is misread", traits=frozenset({"minimum"}))
+class SmallestChangeOfAll(Step):
+    def change(self, *arguments):
+        return 0 * super().change(*arguments)
+
+
+@wrong("attack", "targeted", says="rises from")
+class AwayFromTheTarget(Step):
+    def change(self, model, faces, targets, epsilon, seeds):
+        change = super().change(model, faces, targets, epsilon, seeds)
+        return -change if model.targeted else change
 
 
 @wrong("attack", "faces", "empty-batch", says="float64")

@@ -15,7 +15,7 @@ from fxbench.options import resolve
 from fxbench.registry import Entry, discover
 from fxbench.testing import check
 
-_HEAVY = {"tensorflow", "keras", "tf_keras", "dlib"}
+_HEAVY = {"tensorflow", "keras", "tf_keras", "dlib", "art"}
 
 
 def shipped() -> list[Entry]:

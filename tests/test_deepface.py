@@ -72,6 +72,7 @@ def test_the_record():
     # The right hash is not known, so results are marked as unverified.
     assert weights.sha256 is None
     assert weights.mend == "fxbench weights fetch deepface"
+    assert "gradient" in component.traits
 
 
 def test_where_weights_are_looked_for(nowhere, monkeypatch):
@@ -174,7 +175,7 @@ def test_predictions(home, nowhere, tiny_images, monkeypatch):
     monkeypatch.setenv("FXBENCH_WEIGHTS", os.pathsep.join([str(nowhere), str(home)]))
     classifier = fxbench_classifiers()[0].factory()
     assert isinstance(classifier, Classifier)
-    assert not isinstance(classifier, Differentiable)
+    assert isinstance(classifier, Differentiable)
     whole = np.tile(np.array([0, 0, 48, 48], np.float32), (len(tiny_images), 1))
     faces = crops(tiny_images, (np.arange(len(tiny_images)), whole), classifier.face)
     faces.flags.writeable = False
@@ -203,6 +204,103 @@ def test_more_faces_than_are_predicted_at_once(home, monkeypatch):
     faces = np.random.default_rng(0).integers(0, 256, (7, 224, 224, 3), np.uint8)
     few = np.concatenate([classifier.predict(faces[:3]), classifier.predict(faces[3:])])
     np.testing.assert_allclose(classifier.predict(faces), few, atol=1e-5)
+
+
+def test_slopes_go_back_through_resizing_and_grey():
+    """The transpose of a linear map A: <A x, y> = <x, A' y> for all x and y."""
+    from fxbench_deepface import emotion
+
+    drawn = np.random.default_rng(0)
+    faces = drawn.random((3, 224, 224, 3), dtype=np.float32)
+    slopes = drawn.normal(size=(3, 48, 48, 1)).astype(np.float32)
+    back = np.zeros_like(faces)
+    emotion.to_pixels(slopes, back)
+    forth = emotion._grey(faces)
+    np.testing.assert_allclose(
+        (forth.astype(float) * slopes).sum(axis=(1, 2, 3)),
+        (faces.astype(float) * back).sum(axis=(1, 2, 3)),
+        rtol=1e-4,
+    )
+    read = (back != 0).any(axis=(0, 3))
+    assert read.sum() == 96 * 96
+    changed = faces.copy()
+    changed[:, ~read] = 0
+    assert np.array_equal(emotion._grey(changed), forth)
+
+
+@heavy
+def test_gradients(home, tiny_images, monkeypatch):
+    monkeypatch.setenv("DEEPFACE_HOME", str(home))
+    import fxbench_deepface.emotion as module
+
+    classifier = fxbench_classifiers()[0].factory()
+    whole = np.tile(np.array([0, 0, 48, 48], np.float32), (len(tiny_images), 1))
+    faces = crops(tiny_images, (np.arange(len(tiny_images)), whole), classifier.face)
+    faces[-1] = 1
+    pixels = faces.astype(np.float32) / np.float32(255)
+    pixels.flags.writeable = False
+    answers = classifier.predict(faces)
+    targets = np.eye(7, dtype=np.float32)[answers.argmax(axis=1)]
+    slopes = classifier.gradient(pixels, targets)
+    assert slopes.dtype == np.float32
+    assert slopes.shape == faces.shape
+    assert slopes.any(axis=(1, 2, 3)).all()
+    # One step up the cross-entropy, in whole grey levels: no face gets surer.
+    step = np.sign(slopes).astype(np.int16)
+    up = np.clip(faces + step, 0, 255).astype(np.uint8)
+    row = np.arange(len(faces))
+    after = classifier.predict(up)[row, answers.argmax(axis=1)]
+    assert (after[:-1] <= answers.max(axis=1)[:-1]).all()
+    assert after[:-1].mean() < answers.max(axis=1)[:-1].mean() - 0.05
+    monkeypatch.setattr(module, "_GRADIENT_BATCH", 3)
+    few = classifier.gradient(pixels, targets)
+    np.testing.assert_allclose(few, slopes, atol=1e-3 * np.abs(slopes).max())
+    assert classifier.gradient(pixels[:0], targets[:0]).shape == (0, 224, 224, 3)
+    with pytest.raises(PluginError, match="targets must be float32"):
+        classifier.gradient(pixels, targets[:, :6])
+
+
+@heavy
+def test_a_sure_answer_has_a_gradient(home, monkeypatch):
+    """A probability that rounds to 1 has none; what goes into the softmax has."""
+    monkeypatch.setenv("DEEPFACE_HOME", str(home))
+    import fxbench_deepface.emotion as module
+
+    real = module._load
+
+    def surer(weights: Path) -> object:
+        model = real(weights)
+        last = model.layers[-1]
+        last.set_weights([20 * part for part in last.get_weights()])
+        return model
+
+    monkeypatch.setattr(module, "_load", surer)
+    classifier = fxbench_classifiers()[0].factory()
+    coarse = np.random.default_rng(0).integers(0, 256, (8, 7, 7, 3), np.uint8)
+    faces = coarse.repeat(32, axis=1).repeat(32, axis=2)
+    answers = classifier.predict(faces)
+    sure = answers.max(axis=1) == 1
+    assert sure.any()
+    targets = np.eye(7, dtype=np.float32)[answers.argmax(axis=1)]
+    slopes = classifier.gradient(faces.astype(np.float32) / np.float32(255), targets)
+    assert slopes[sure].any(axis=(1, 2, 3)).all()
+
+
+@heavy
+def test_another_network_is_refused(home, monkeypatch):
+    monkeypatch.setenv("DEEPFACE_HOME", str(home))
+    import fxbench_deepface.emotion as module
+
+    real = module._load
+
+    def linear(weights: Path) -> object:
+        model = real(weights)
+        model.layers[-1].activation = lambda x: x
+        return model
+
+    monkeypatch.setattr(module, "_load", linear)
+    with pytest.raises(PluginError, match="doesn't end with a softmax of 7"):
+        fxbench_classifiers()[0].factory()
 
 
 @heavy

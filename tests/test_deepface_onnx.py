@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from fxbench_deepface import FILE, ONNX_FILE, fxbench_classifiers
 
+from fxbench.adversary import check_variant
 from fxbench.errors import PluginError, WeightsError
 from fxbench.protocols import Classifier, Differentiable
 
@@ -55,8 +56,9 @@ def test_the_record():
     # DeepFace itself is not needed.
     assert record.requires == ("onnxruntime",)
     assert record.extra is None
-    # Whether the file holds the same network can't be known, and that one gives no gradients.
-    assert record.variant_of is None
+    # DeepFace publishes both files as the same network: it is attacked with that one's gradients.
+    assert record.variant_of == other.name
+    assert "gradient" in other.traits
     (weights,) = record.weights
     assert weights.sha256 is None
     assert weights.url == other.weights[0].url.replace(".h5", ".onnx")
@@ -162,5 +164,7 @@ def test_agrees_with_the_network_on_tensorflow(shared, tmp_path, monkeypatch):
     faces[1:11] = coarse.repeat(28, axis=1).repeat(28, axis=2)
     faces[11] = 1
     theirs = original.predict(faces)
-    np.testing.assert_allclose(component().factory().predict(faces), theirs, atol=1e-3)
+    twin = component().factory()
+    check_variant(twin, original)
+    np.testing.assert_allclose(twin.predict(faces), theirs, atol=1e-3)
     assert np.ptp(theirs, axis=0).max() > 0.1

@@ -26,8 +26,9 @@ from fxbench.options import Options
 from fxbench.registry import Entry, discover
 from fxbench.retired import Retired
 from fxbench.schemes import shared_points
-from fxbench.scoring import Predictions, score_attack
+from fxbench.scoring import Predictions
 from fxbench.scoring_landmarks import Located, score_landmarks
+from fxbench.scoring_robustness import score_attack
 from fxbench.selection import Reason, Selection
 from fxbench.store import StoredRun
 from fxbench.types import Answers, FaceSpec
@@ -348,6 +349,7 @@ def test_the_plugins_of_the_tutorial_are_found(documented: Documented) -> None:
         ("landmarker", "acme-five"),
         ("classifier", "acme-linear"),
         ("attack", "acme-step"),
+        ("corruption", "acme-curtain"),
         ("dataset", "acme-npz"),
     }
     assert documented.states == {
@@ -356,6 +358,7 @@ def test_the_plugins_of_the_tutorial_are_found(documented: Documented) -> None:
         "acme-five": "ready",
         "acme-linear": "missing weights",
         "acme-step": "ready",
+        "acme-curtain": "ready",
         "acme-npz": "needs option",
     }
     text = section("plugins.md", "## Availability")
@@ -369,9 +372,10 @@ def test_the_plugins_of_the_tutorial_take_part_in_a_run(documented: Documented) 
             here = [c for c in cells if c["axes"]["dataset"] == dataset]
             here = [c for c in here if c["axes"]["detector"] == detector]
             linear = [c for c in here if c["axes"].get("classifier") == "acme-linear"]
-            assert [c["status"] for c in linear] == ["ok"] * 3, linear
+            assert [c["status"] for c in linear] == ["ok"] * 4, linear
             assert {c["weights"] for c in linear} == {"unverified"}
-            clean, none, attacked = linear
+            clean, none, attacked, noise = linear
+            assert noise["axes"]["attack"] == "noise-l2", "beside an attack of that norm"
             assert clean["images"]["found"] == clean["images"]["n"]
             assert none["confusion"] == clean["confusion"]
             loss = [c["metrics"].get("cross_entropy") for c in (clean, attacked)]
@@ -389,7 +393,8 @@ def test_every_field_of_a_run_is_described(documented: Documented) -> None:
     ):
         described = set(first_column(section("results.md", heading)))
         written = {field for record in records for field in record}
-        assert described - {"latency_error", "points", "curve"} == written
+        elsewhere = {"latency_error", "points", "curve", "baseline", "common"}
+        assert described - elsewhere == written
     latency = next(c["latency"] for c in documented.stored.cells if c["latency"])
     text = section("results.md", "### cells.jsonl") + section("results.md", "### latency/")
     assert [name for name in latency if f"`{name}`" not in text] == []

@@ -1,15 +1,16 @@
-"""The attack `fgsm`, on a toy model whose gradient is known."""
+"""The attacks of one step, `fgsm` and `noise`, on a toy model whose gradient is known."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from fxbench_fgsm import create, fxbench_attacks
 
-from fxbench.protocols import Attack
+from fxbench.attacked import WhiteBox
+from fxbench.registry import discover
+from fxbench.testing import load
 from fxbench.types import FaceSpec
 
-SEEDS = np.zeros(2, np.int64)
+SEEDS = np.array([3, 4])
 EPSILON = 8 / 255
 
 
@@ -22,7 +23,6 @@ class Linear:
     def __init__(self) -> None:
         self.weights = np.array([1, -2, 0, 3, -4, 0, 5, -6, 0, 7, -8, 0], np.float32)
         self.weights = self.weights.reshape(2, 2, 3) / 10
-        self.calls = 0
 
     def first(self, faces):
         return 1 / (1 + np.exp(-(faces * self.weights).sum((1, 2, 3))))
@@ -32,7 +32,6 @@ class Linear:
         return np.stack([first, 1 - first], 1).astype(np.float32)
 
     def gradient(self, faces, targets):
-        self.calls += 1
         slope = self.first(faces) - targets[:, 0]
         return (slope[:, None, None, None] * self.weights).astype(np.float32)
 
@@ -43,65 +42,80 @@ def faces():
 
 
 TARGETS = np.array([[1, 0], [0, 1]], np.float32)
+AWAY = np.array([-1, 1], np.float32)[:, None, None, None]
+"""Class 0 grows with w.x, so it is left by going down w, class 1 by going up."""
 
 
-def test_component_is_a_fixed_budget_attack():
-    (component,) = fxbench_attacks()
-    assert component.name == "fgsm"
-    assert "fixed" in component.traits
-    assert "minimum" not in component.traits
-    assert component.requires == ()
-    attack = component.factory()
-    assert isinstance(attack, Attack)
-    assert attack.norm == "linf"
+def perturb(name, faces, *, targeted=False, seeds=SEEDS, model=None):
+    model = model or WhiteBox(Linear(), targeted=targeted)
+    return load("attack", name).perturb(model, faces, TARGETS, epsilon=EPSILON, seeds=seeds)
 
 
-def test_step_is_epsilon_against_the_right_label(faces):
-    model = Linear()
-    found = create().perturb(model, faces, TARGETS, epsilon=EPSILON, seeds=SEEDS)
-    # Class 0 grows with w.x, so it is left by going down w, class 1 by going up.
-    sign = np.sign(model.weights) * np.array([-1, 1], np.float32)[:, None, None, None]
+def test_fgsm_is_what_a_run_attacks_with_by_default():
+    attacks = [e.component for e in discover().entries if e.kind.name == "attack"]
+    assert [a.name for a in attacks if "default" in a.traits] == ["fgsm"]
+
+
+def test_a_step_is_epsilon_against_the_right_label(faces):
+    found = perturb("fgsm", faces)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found - faces, EPSILON * sign, atol=1e-7)
-    assert model.calls == 1
+    np.testing.assert_allclose(found - faces, EPSILON * np.sign(Linear().weights) * AWAY, atol=1e-7)
 
 
-def test_pixels_without_gradient_stay(faces):
-    found = create().perturb(Linear(), faces, TARGETS, epsilon=EPSILON, seeds=SEEDS)
-    np.testing.assert_array_equal(found[..., 2], faces[..., 2])
+def test_a_step_along_the_gradient_has_the_root_mean_square_epsilon(faces):
+    weights = Linear().weights
+    along = weights / np.sqrt(np.mean(weights**2))
+    np.testing.assert_allclose(perturb("fgsm-l2", faces) - faces, EPSILON * along * AWAY, atol=1e-7)
 
 
-def test_loss_rises(faces):
-    model = Linear()
-    found = create().perturb(model, faces, TARGETS, epsilon=EPSILON, seeds=SEEDS)
-    before, after = model.first(faces), model.first(found)
-    assert after[0] < before[0]
-    assert after[1] > before[1]
+@pytest.mark.parametrize("name", ["fgsm", "fgsm-l2"])
+def test_towards_a_target_is_the_other_way(name, faces):
+    away, towards = perturb(name, faces) - faces, perturb(name, faces, targeted=True) - faces
+    np.testing.assert_allclose(towards, -away, atol=1e-7)
 
 
-def test_epsilon_zero_gives_the_faces_back_without_asking_the_model(faces):
-    model = Linear()
-    found = create().perturb(model, faces, TARGETS, epsilon=0.0, seeds=SEEDS)
-    np.testing.assert_array_equal(found, faces)
-    assert found is not faces
-    assert model.calls == 0
+@pytest.mark.parametrize("name", ["fgsm", "fgsm-l2"])
+def test_pixels_without_gradient_stay(name, faces):
+    np.testing.assert_array_equal(perturb(name, faces)[..., 2], faces[..., 2])
 
 
-def test_no_face_is_no_work(faces):
-    model = Linear()
-    found = create().perturb(model, faces[:0], TARGETS[:0], epsilon=EPSILON, seeds=SEEDS[:0])
-    assert found.shape == (0, 2, 2, 3)
-    assert model.calls == 0
+@pytest.mark.parametrize("name", ["fgsm-l2", "pgd-l2", "mi-fgsm-l2", "mi-fgsm"])
+def test_the_gradient_of_a_classifier_that_is_sure_of_itself_counts_as_any_other(name, faces):
+    class Sure(WhiteBox):
+        def gradient(self, faces, targets):
+            # Its squares are 0 in float32.
+            return super().gradient(faces, targets) * np.float32(1e-30)
+
+    np.testing.assert_allclose(
+        perturb(name, faces, model=Sure(Linear())), perturb(name, faces), atol=1e-6
+    )
 
 
-def test_a_face_depends_on_no_other(faces):
-    together = create().perturb(Linear(), faces, TARGETS, epsilon=EPSILON, seeds=SEEDS)
-    alone = create().perturb(Linear(), faces[1:], TARGETS[1:], epsilon=EPSILON, seeds=SEEDS[1:])
-    np.testing.assert_array_equal(together[1:], alone)
+@pytest.mark.parametrize("name", ["fgsm", "fgsm-l2", "pgd-best", "mi-fgsm", "mi-fgsm-l2"])
+def test_without_any_gradient_a_face_stays(name, faces):
+    class Flat(WhiteBox):
+        def gradient(self, faces, targets):
+            return super().gradient(faces, targets) * np.float32(0)
+
+    np.testing.assert_array_equal(perturb(name, faces, model=Flat(Linear())), faces)
 
 
-def test_faces_are_not_changed(faces):
-    kept = faces.copy()
-    faces.flags.writeable = False
-    create().perturb(Linear(), faces, TARGETS, epsilon=EPSILON, seeds=SEEDS)
-    np.testing.assert_array_equal(faces, kept)
+def test_noise_moves_every_pixel_by_epsilon_whatever_the_model(faces):
+    change = perturb("noise", faces) - faces
+    np.testing.assert_allclose(np.abs(change), EPSILON, atol=1e-7)
+    assert np.ptp(change, axis=-1).max() < 1e-6, "the channels move together"
+    assert 0 < (change > 0).sum() < change.size
+
+    change = perturb("noise-l2", faces) - faces
+    np.testing.assert_allclose(np.sqrt((change**2).mean((1, 2, 3))), EPSILON, rtol=1e-5)
+    assert np.ptp(change, axis=-1).max() < 1e-6
+
+
+def test_noise_is_even(faces):
+    noise, pairs = load("attack", "noise"), np.arange(120).reshape(60, 2)
+    ups = [
+        np.sign(noise.perturb(None, faces, TARGETS, epsilon=EPSILON, seeds=pair) - faces)
+        for pair in pairs
+    ]
+    # 480 fair coins: three standard deviations.
+    assert abs(np.mean(ups)) < 3 / np.sqrt(480)

@@ -21,7 +21,9 @@ PRODUCT = [
 READERS = (
     "store",
     "tables",
+    "tables_corruption",
     "tables_faces",
+    "tables_robustness",
     "matrix",
     "service_table",
     "tabular",
@@ -30,11 +32,13 @@ READERS = (
 MAY_KNOW = {
     "store": {"errors", "files"},
     "tables": {"labels", "tabular"},
+    "tables_corruption": {"metrics", "tables", "tabular"},
     "tables_faces": {"tables", "tabular"},
+    "tables_robustness": {"tables", "tabular"},
     "matrix": {"tables", "tabular"},
     "service_table": {"tabular"},
     "tabular": set(),
-    "leaderboard": {"tables", "tabular"},
+    "leaderboard": {"tables", "tables_robustness", "tabular"},
 }
 
 

@@ -22,8 +22,10 @@ NEUTRAL = {
     "cells",
     "chunks",
     "component",
+    "corrupting",
     "environment",
     "errors",
+    "examples",
     "files",
     "keys",
     "kinds",
@@ -31,6 +33,8 @@ NEUTRAL = {
     "names",
     "options",
     "plan",
+    "plots",
+    "plots_robustness",
     "prefetch",
     "progress",
     "protocols",
@@ -39,6 +43,7 @@ NEUTRAL = {
     "selection",
     "stages",
     "surrogates",
+    "tabular",
     "weights",
 }
 

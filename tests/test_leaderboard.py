@@ -142,6 +142,34 @@ def test_robust_accuracy_is_of_the_classifiers_own_attack_only():
     assert rows["prior‡"]["fgsm 2/255 %"] == "-"
 
 
+def robust(*points):
+    return [
+        {"norm": norm, "epsilon": epsilon, "attacks": ["fgsm"], "estimate": estimate(value)}
+        for norm, epsilon, value in points
+    ]
+
+
+def test_the_headline_takes_the_place_of_single_attacks():
+    points = (("l2", 0.1, 0.5), ("linf", 8 / 255, 0.19), ("linf", 2 / 255, 0.38))
+    rows = {
+        row["classifier"]: row for row in shown([*a_run(), cell("strong", robust=robust(*points))])
+    }
+    columns = [name for name in rows["strong"] if "robust" in name or "fgsm" in name]
+    assert columns == ["robust l2 0.1 %", "robust 2/255 %", "robust 8/255 %"]
+    assert rows["strong"]["robust 8/255 %"] == "19.0"
+    assert rows["strong"]["robust l2 0.1 %"] == "50.0"
+    assert rows["emopy"]["robust 8/255 %"] == "-"
+    notes = " ".join(leaderboard_table([cell("strong", robust=robust(*points))]).notes)
+    assert "under every attack run with that or a smaller epsilon" in notes
+
+
+def test_cells_of_other_conditions_are_no_rows():
+    fog = {"corruption": "fog", "severity": 2}
+    cells = [cell("emopy"), cell("emopy", 0.1, axes=fog)]
+    assert len(shown(cells)) == 1
+    assert [row["corruption"] for row in leaderboard_rows(cells)] == ["none", "fog"]
+
+
 def test_norms_are_told_apart():
     cells = [
         cell("emopy"),

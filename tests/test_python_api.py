@@ -95,8 +95,8 @@ def test_a_run_is_the_same_from_python_and_from_the_command_line(
     assert ended.value.code == 0
     assert "finished already" in err, "it is the same run"
     rows = json.loads(out)
-    assert len(run.cells) == len(rows) == 4
-    assert list(run.cells.columns) == list(rows[0])
+    assert len(run.cells) == len(rows) == 7, "epsilon 0 is tried too, and noise"
+    assert list(run.cells.columns) == list(dict.fromkeys(key for row in rows for key in row))
     for (_, row), other in zip(run.cells.iterrows(), rows, strict=True):
         for name in ("classifier", "attack", "status", "id"):
             assert row[name] == other[name]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from fxbench.errors import PluginError
 from fxbench.labels import EMOTIONS
-from fxbench.scoring import Predictions, correct_end_to_end, rank, score, score_attack, top_emotions
+from fxbench.scoring import Predictions, correct_end_to_end, rank, score, top_emotions
+from fxbench.scoring_robustness import score_attack
 from fxbench.types import Answers
 
 SEVEN = EMOTIONS[:7]
@@ -298,5 +299,5 @@ def test_parts_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="2 predictions for 1 images"):
         correct_end_to_end(answers([0]), predictions([0, 1]))
     p = predictions([0])
-    with pytest.raises(ValueError, match="a row for each image"):
+    with pytest.raises(ValueError, match="not for the same 1 images"):
         score_attack(answers([0]), p, p, np.ones(2, bool), EMOTIONS)

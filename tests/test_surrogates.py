@@ -97,7 +97,7 @@ def test_a_variant_ranks_and_stands_beside_its_network(tmp_path: Path) -> None:
     pushed = [c for c in stored.cells if c["axes"].get("epsilon") == 0.1]
     assert {c["rank"]["of"] for c in pushed} == {2}, "under their own network's attack both"
     table = leaderboard_table(stored.cells, stored.run)
-    (key,) = [c.key for c in table.columns if c.key.startswith("sign/")]
+    (key,) = [c.key for c in table.columns if c.key.startswith("robust")]
     assert all(row.get(key) is not None for row in table.rows)
 
 

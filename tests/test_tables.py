@@ -19,13 +19,13 @@ from fxbench.tables import (
     latency_table,
     recall_table,
     render,
-    robustness_table,
     to_csv,
     to_json,
     to_markdown,
     to_rich,
     to_text,
 )
+from fxbench.tables_robustness import robustness_table
 
 
 def estimate(value, n=100, spread=0.05):

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from docs_text import blocks, first_column, read, section
-from kit_components import RIGHT, Linear, component
+from kit_components import BLACK_BOX, RIGHT, Guess, Linear, Shrink, component
 from kit_wrong_others import ALL_WRONG
 
 from fxbench.cli import main
@@ -36,13 +36,34 @@ def failed(report):
 # What is right passes.
 
 
+_OTHERS = {"attack": {"minimum", "queries-spent"}}
+"""Rules for other components of the kind than that of this test."""
+
+
 @pytest.mark.parametrize("kind", RIGHT)
 def test_a_right_component_passes_every_rule(kind):
     report = check(component(kind, RIGHT[kind]), kind)
     assert report.ok, report.text()
     skipped = {result.rule for result in report.results if result.status == "skipped"}
-    assert skipped == {"light-import", "weights"}, "neither applies to a class of this test"
+    assert skipped == {"light-import", "weights", *_OTHERS.get(kind, ())}, "they don't apply"
     assert [result.rule for result in report.results] == [rule.name for rule in rules_of(kind)]
+
+
+@pytest.mark.parametrize(
+    ("made", "traits", "others"),
+    [
+        (Guess, BLACK_BOX, {"minimum", "zero-budget", "empty-batch"}),
+        (Shrink, {"minimum"}, {"budget", "zero-budget", "queries-spent"}),
+        (Shrink, {"minimum", "black-box"}, {"budget", "zero-budget", "empty-batch"}),
+    ],
+)
+def test_right_attacks_of_other_sorts_pass_every_rule(made, traits, others):
+    asks = {"queries": 30} if "black-box" in traits else {}
+    attack = type("Made", (made,), asks)
+    report = check(component("attack", attack, traits=frozenset(traits)), "attack")
+    assert report.ok, report.text()
+    skipped = {result.rule for result in report.results if result.status == "skipped"}
+    assert skipped == {"light-import", "weights", *others}
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,10 @@ from fxbench.errors import StoreError, UsageError
 @click.option("--dataset", help="Of this dataset.")
 @click.option("--attack", help="Under this attack; by default without one.")
 @click.option("--epsilon", type=Epsilons(), help="With this budget, such as 8/255.")
+@click.option("--surrogate", help="With adversarial faces that were made for this classifier.")
+@click.option("--target-label", help="With an attack that was to reach this emotion.")
+@click.option("--corruption", help="Of pictures that are corrupted so; by default as they are.")
+@click.option("--severity", type=click.IntRange(1, 5), help="And so severely.")
 @click.option("--align", help="Of faces that are aligned so: none, eyes or similarity.")
 @click.option("--landmarker", help="Of faces that are aligned by its points.")
 @click.option(
@@ -35,6 +39,10 @@ def command(
     dataset: str | None,
     attack: str | None,
     epsilon: tuple[float, ...] | None,
+    surrogate: str | None,
+    target_label: str | None,
+    corruption: str | None,
+    severity: int | None,
     align: str | None,
     landmarker: str | None,
     output: Path | None,
@@ -49,6 +57,7 @@ def command(
     Examples:
       fxbench predictions --classifier emopy -o emopy.csv
       fxbench predictions --classifier emopy --detector dlib-hog --attack fgsm --epsilon 8/255
+      fxbench predictions --classifier emopy --corruption fog --severity 3
     """
     from fxbench.chunks import Chunks, default_folder
     from fxbench.exports import find_cell, predictions
@@ -68,6 +77,10 @@ def command(
         "detector": detector,
         "dataset": dataset,
         "attack": attack,
+        "surrogate": surrogate,
+        "target_label": target_label,
+        "corruption": corruption,
+        "severity": severity,
         "align": align,
         "landmarker": landmarker,
     }

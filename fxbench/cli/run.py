@@ -12,10 +12,11 @@ import click
 
 from fxbench.cli.model import check_first, model_options, open_given, with_model
 from fxbench.cli.options import run_options
-from fxbench.cli.values import Epsilons, Names
+from fxbench.cli.values import Epsilons, Names, Severities
 from fxbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from fxbench.costs import Costs
     from fxbench.plan import Plan
     from fxbench.runner import Prepared, Settings
 
@@ -39,6 +40,27 @@ if TYPE_CHECKING:
     help="Budgets of the attacks, of the pixels' range [0, 1].",
 )
 @click.option(
+    "--surrogates",
+    type=Names(),
+    help="Classifiers whose adversarial faces are tried on the targets; see docs/robustness.md.",
+)
+@click.option("--targets", type=Names(), help="What they are tried on; by default the classifiers.")
+@click.option(
+    "--target-labels",
+    type=Names(),
+    default="none",
+    show_default=True,
+    help="Emotions that attacks are to reach; `none` is any but the right one.",
+)
+@click.option("--corruptions", type=Names(), help="Corruptions of the pictures; by default none.")
+@click.option(
+    "--severities",
+    type=Severities(),
+    default="1,2,3,4,5",
+    show_default=True,
+    help="How severe, from 1 to 5.",
+)
+@click.option(
     "--align",
     "aligns",
     type=Names(),
@@ -54,6 +76,8 @@ def command(
     split: str | None,
     protocol: str | None,
     epsilons: tuple[float, ...],
+    target_labels: tuple[str, ...],
+    severities: tuple[int, ...],
     aligns: tuple[str, ...],
     limit: int | None,
     settings: tuple[str, ...],
@@ -69,7 +93,7 @@ def command(
     name: str | None,
     **names: tuple[str, ...] | None,
 ) -> int:
-    """Evaluate every combination of detectors, classifiers and attacks on labelled images.
+    """Evaluate every combination of detectors, classifiers, attacks and corruptions.
 
     Every list takes names separated by commas, or `all` for all that are ready. What is computed
     is kept: a run that was stopped goes on where it was, and one that is finished is read.
@@ -79,6 +103,9 @@ def command(
       fxbench run --set ferplus.path=~/data/ferplus --split valid
       fxbench run --classifiers emopy,deepface
       fxbench run --detectors all --classifiers all --attacks none,fgsm --epsilons 4/255
+      fxbench run --classifiers emopy --attacks fgsm,pgd,square,autoattack --epsilons 2/255,8/255
+      fxbench run --attacks fgsm,pgd --surrogates emopy,mobilenetv2 --targets all
+      fxbench run --classifiers all --attacks none --corruptions all --severities 1,3,5
       fxbench run --classifiers emopy --landmarkers dlib-68 --align none,similarity
       fxbench run --limit 200 --dry-run
       fxbench run --model my.onnx --labels neutral,happiness,none --input grey,64,0..1
@@ -98,6 +125,11 @@ def command(
         split=split,
         protocol=protocol,
         epsilons=epsilons,
+        surrogates=names["surrogates"],
+        targets=names["targets"],
+        target_labels=target_labels,
+        corruptions=names["corruptions"],
+        severities=severities,
         limit=limit,
         aligns=aligns,
         datasets=names["datasets"],
@@ -120,7 +152,9 @@ def command(
     if dry_run:
         _show_plan(prepared.plan, as_json=as_json)
         return 0
-    ask_before_sending(prepared.plan, max_cost)
+    from fxbench.costs import costs
+
+    ask_before_sending(costs(prepared.plan), max_cost)
     how = runner.Settings(results=results, threads=threads, measure_latency=latency)
     return execute(prepared, how, as_json=as_json)
 
@@ -147,11 +181,10 @@ def execute(prepared: Prepared, how: Settings, *, as_json: bool) -> int:
     return runner.exit_code(stored)
 
 
-def ask_before_sending(plan: Plan, max_cost: float | None) -> None:
+def ask_before_sending(sent: Costs, max_cost: float | None) -> None:
     """Images leave this machine only when a person has agreed to it, and to its price."""
-    from fxbench.costs import costs, dollars
+    from fxbench.costs import dollars
 
-    sent = costs(plan)
     if not sent.calls:
         return
     if max_cost is not None and sent.price > max_cost:
@@ -197,7 +230,10 @@ def _show_plan(plan: Plan, *, as_json: bool) -> None:
     click.echo("Stages:")
     for stage in record["stages"]:
         shared = f"shared by {stage['cells']} cells" if stage["cells"] > 1 else "for 1 cell"
-        click.echo(f"  {stage['stage']:8} {stage['of']}: {stage['images']} images, {shared}")
+        calls = "".join(
+            f", {stage[name]:,} {name}" for name in ("gradients", "queries") if name in stage
+        )
+        click.echo(f"  {stage['stage']:8} {stage['of']}: {stage['images']} images{calls}, {shared}")
     if sent.calls:
         click.echo(f"Cloud services: {sent.calls} calls, {sent}")
     if record["exclusions"]:

@@ -60,6 +60,7 @@ def command(
     from fxbench.chunks import Chunks, default_folder
     from fxbench.cli.run import ask_before_sending, execute
     from fxbench.cli.terminal import messages
+    from fxbench.costs import costs
     from fxbench.registry import discover
     from fxbench.selection import Selection
 
@@ -76,7 +77,7 @@ def command(
     )
     registry = discover().with_entry(predictions.entry())
     prepared = runner.prepare(selection, settings, registry)
-    ask_before_sending(prepared.plan, max_cost)
+    ask_before_sending(costs(prepared.plan), max_cost)
     for coverage in recorded.fill(prepared.plan, predictions, Chunks(default_folder())).values():
         for note in coverage.notes():
             messages().print(note, markup=False)

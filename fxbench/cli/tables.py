@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +17,18 @@ if TYPE_CHECKING:
     from fxbench.store import StoredRun
     from fxbench.tabular import Format, Table
 
-_USUAL = ("accuracy", "robustness", "detection", "landmarks", "latency", "services")
+_USUAL = (
+    "accuracy",
+    "robust",
+    "robustness",
+    "transfer",
+    "corruptions",
+    "sanity",
+    "detection",
+    "landmarks",
+    "latency",
+    "services",
+)
 _NAMES = (*_USUAL, "matrix", "recall")
 _OF_CLASSIFIERS = ("accuracy", "robustness", "latency", "matrix", "recall")
 NO_CLASSIFIER = "This run has no classifier's result: `fxbench tables` shows what it has."
@@ -41,6 +53,7 @@ def command(*, run: str | None, name: str | None, form: str, results: Path) -> N
       fxbench tables ferplus-valid-1a2b3c4d --format md
       fxbench tables --table matrix --format md
       fxbench tables --table recall
+      fxbench tables --table sanity
     """
     from fxbench.store import find, load
 
@@ -52,16 +65,27 @@ def command(*, run: str | None, name: str | None, form: str, results: Path) -> N
 
 def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) -> None:
     """Print tables of a run to standard output; of several, those that have a row."""
-    from fxbench import tables, tables_faces
+    from fxbench import tables, tables_corruption, tables_faces, tables_robustness
     from fxbench.matrix import matrix_table
     from fxbench.service_table import service_table
     from fxbench.tabular import render
 
+    people, several = form in ("table", "md"), len(names) > 1
+    # Who asked for these by name sees all of them, the others what matters most.
+    corruptions = (
+        tables_corruption.corruption_matrix
+        if people and not several
+        else tables_corruption.corruption_table
+    )
     makers: dict[str, Callable[[Any, Any], Table]] = {
         "accuracy": tables.accuracy_table,
         "matrix": matrix_table,
         "recall": tables.recall_table,
-        "robustness": tables.robustness_table,
+        "robust": tables_robustness.robust_table,
+        "robustness": tables_robustness.robustness_table,
+        "transfer": tables_robustness.transfer_table,
+        "corruptions": corruptions,
+        "sanity": partial(tables_robustness.sanity_table, compact=people and several),
         "detection": tables_faces.detection_table,
         "landmarks": tables_faces.landmark_table,
         "latency": tables.latency_table,

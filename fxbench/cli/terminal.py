@@ -100,6 +100,7 @@ class Watch:
         self._progress: Progress | None = None
         self._task: Any = None
         self._done = self._units = self._cells = self._cells_done = 0
+        self._gradients = self._queries = 0
         self._begin = self._spoke = time.monotonic()
 
     def __enter__(self) -> Watch:
@@ -109,12 +110,14 @@ class Watch:
         if self._progress is not None:
             self._progress.stop()
 
-    def start(self, units: int, cells: int) -> None:
+    def start(self, units: int, cells: int, gradients: int = 0, queries: int = 0) -> None:
         """See :class:`fxbench.progress.Observer`."""
         self._units, self._cells = units, cells
+        self._gradients, self._queries = gradients, queries
         self._begin = self._spoke = time.monotonic()
         if not self._live:
-            self._console.print(f"{units} images through stages to do, for {_count(cells)}")
+            calls = f"{self._calls()}; " if gradients or queries else ""
+            self._console.print(f"{calls}{units} images through stages to do, for {_count(cells)}")
             return
         self._progress = Progress(
             SpinnerColumn(),
@@ -122,12 +125,15 @@ class Watch:
             BarColumn(),
             MofNCompleteColumn(),
             _Rate(),
+            TextColumn("{task.fields[calls]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
         )
-        self._task = self._progress.add_task(f"0 of {cells} cells", total=max(units, 1))
+        self._task = self._progress.add_task(
+            f"0 of {cells} cells", total=max(units, 1), calls=self._calls()
+        )
         self._progress.start()
 
     def advance(self, units: int, what: str) -> None:
@@ -137,13 +143,32 @@ class Watch:
             self._progress.update(self._task, advance=units, description=what)
         elif time.monotonic() - self._spoke >= PLAIN_EVERY_S:
             self._spoke = time.monotonic()
-            seconds = self._spoke - self._begin
-            rate = self._done / seconds
-            left = (self._units - self._done) / rate
-            self._console.print(
-                f"{self._done} of {self._units} images through stages, {rate:,.0f}/s, "
-                f"about {left:,.0f} s left{f' ({what})' if what else ''}"
-            )
+            self._say(what)
+
+    def called(self, gradients: int, queries: int) -> None:
+        """See :class:`fxbench.progress.Observer`."""
+        self._gradients = max(0, self._gradients - gradients)
+        self._queries = max(0, self._queries - queries)
+        if self._progress is not None:
+            self._progress.update(self._task, calls=self._calls())
+        elif time.monotonic() - self._spoke >= PLAIN_EVERY_S:
+            self._say("")
+
+    def _calls(self) -> str:
+        """How many calls the attacks still make at most."""
+        left = {"gradients": self._gradients, "queries": self._queries}
+        return ", ".join(f"{count:,} {name} left" for name, count in left.items() if count)
+
+    def _say(self, what: str) -> None:
+        self._spoke = time.monotonic()
+        rate = self._done / (self._spoke - self._begin)
+        seconds = f", about {(self._units - self._done) / rate:,.0f} s left" if rate else ""
+        calls = f", {self._calls()}" if self._gradients or self._queries else ""
+        self._console.print(
+            f"{self._done} of {self._units} images through stages, {rate:,.0f}/s{seconds}{calls}"
+            f"{f' ({what})' if what else ''}",
+            markup=False,
+        )
 
     def cell_done(self) -> None:
         """See :class:`fxbench.progress.Observer`."""

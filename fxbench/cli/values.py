@@ -10,10 +10,11 @@ import click
 if TYPE_CHECKING:
     _Names = click.ParamType[tuple[str, ...]]
     _Budgets = click.ParamType[tuple[float, ...]]
+    _Numbers = click.ParamType[tuple[int, ...]]
     _Amounts = click.ParamType[float]
 else:
     # Only newer versions of click have a subscript here.
-    _Names = _Budgets = _Amounts = click.ParamType
+    _Names = _Budgets = _Numbers = _Amounts = click.ParamType
 
 
 class Names(_Names):
@@ -33,6 +34,27 @@ class Names(_Names):
                 f"{value!r} has an empty name: expected names such as a,b or all.", param, ctx
             )
         return tuple(dict.fromkeys(names))
+
+
+class Severities(_Numbers):
+    """Numbers from 1 to 5, separated by commas."""
+
+    name = "severities"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """A tuple of the numbers, without repetition."""
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in value.split(",")]
+        if not all(part in ("1", "2", "3", "4", "5") for part in parts):
+            self.fail(
+                f"{value!r} are no severities: expected numbers from 1 to 5, such as 1,3,5.",
+                param,
+                ctx,
+            )
+        return tuple(dict.fromkeys(int(part) for part in parts))
 
 
 class Epsilons(_Budgets):

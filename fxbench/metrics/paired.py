@@ -58,6 +58,29 @@ def mid_p_mcnemar(b: npt.ArrayLike, c: npt.ArrayLike) -> Float64:
     return np.where(first == second, 1.0, np.minimum(upto + below, 1.0))
 
 
+def one_sided_mid_p_mcnemar(b: npt.ArrayLike, c: npt.ArrayLike) -> Float64:
+    """One-sided mid-p values of McNemar's test: whether `b` is more than chance gives.
+
+    Fagerland, Lydersen & Laake (2013), as :func:`mid_p_mcnemar`. With X ~ Binomial(b + c, 1/2) it
+    is P(X > b) + P(X = b) / 2. Where b > c it is half the two-sided value; where both are equal it
+    is 0.5. The values of the two directions sum to 1.
+
+    Args:
+        b: images that only the one which is claimed to do more does it to, any shape.
+        c: the reverse, of the same shape.
+
+    Returns:
+        float64 of that shape, from 0 to 1.
+    """
+    first, second = np.broadcast_arrays(np.asarray(b, np.int64), np.asarray(c, np.int64))
+    trials = first + second
+    # By symmetry P(X >= b) = P(X <= c), and P(X > b) = P(X <= c - 1).
+    upto = bdtr(second.astype(float), trials, 0.5)
+    below = np.where(second > 0, bdtr(np.maximum(second - 1, 0).astype(float), trials, 0.5), 0.0)
+    values: Float64 = (upto + below) / 2
+    return values
+
+
 def holm(p: npt.ArrayLike) -> Float64:
     """P values adjusted for their number by Holm's step-down procedure.
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from fxbench.testing.report import Report, Result
 
 if TYPE_CHECKING:
+    from fxbench.testing.corruptions import corrupted
     from fxbench.testing.kit import check, load, rules_of
     from fxbench.testing.pictures import boxes, faces, photos
-    from fxbench.testing.surrogate import Surrogate, attack_inputs
+    from fxbench.testing.surrogate import Surrogate, attack_inputs, try_attack
 
 __all__ = [
     "Report",
@@ -23,21 +24,25 @@ __all__ = [
     "attack_inputs",
     "boxes",
     "check",
+    "corrupted",
     "faces",
     "load",
     "photos",
     "rules_of",
+    "try_attack",
 ]
 
 _HOMES = {
     "check": "kit",
     "load": "kit",
     "rules_of": "kit",
+    "corrupted": "corruptions",
     "boxes": "pictures",
     "faces": "pictures",
     "photos": "pictures",
     "Surrogate": "surrogate",
     "attack_inputs": "surrogate",
+    "try_attack": "surrogate",
 }
 
 

@@ -10,7 +10,7 @@ from fxbench.errors import UsageError
 from fxbench.kinds import KINDS, Kind
 from fxbench.names import unknown_name
 from fxbench.registry import Entry, discover
-from fxbench.testing import attacks, classifiers, datasets, detectors, landmarkers
+from fxbench.testing import attacks, classifiers, corruptions, datasets, detectors, landmarkers
 from fxbench.testing.every_kind import COMMON
 from fxbench.testing.report import Report
 from fxbench.testing.rules import Rule, Trial, judge
@@ -22,6 +22,7 @@ _RULES: dict[str, tuple[Rule, ...]] = {
     "landmarker": landmarkers.RULES,
     "classifier": classifiers.RULES,
     "attack": attacks.RULES,
+    "corruption": corruptions.RULES,
 }
 
 
@@ -45,7 +46,7 @@ def check(
 
     Args:
         component: an entry of :func:`fxbench.registry.discover`, or the record that a hook returns.
-        kind: `detector`, `landmarker`, `classifier`, `attack` or `dataset`; an entry knows its own.
+        kind: the name of a kind, such as `detector`; an entry knows its own.
         options: values of options by name; the others are at their defaults.
         data: pictures to use instead of the drawn ones, RGB uint8 (H, W, 3); for a classifier each
             is one face. Attacks and datasets use none.
@@ -74,7 +75,7 @@ def load(kind: str, name: str, **options: Any) -> Any:
     """Make an installed component, as the line `see` of a report does.
 
     Args:
-        kind: `detector`, `landmarker`, `classifier`, `attack` or `dataset`.
+        kind: the name of a kind, such as `detector`.
         name: of the component.
         options: values of its options; the others are at their defaults.
 

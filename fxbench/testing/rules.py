@@ -19,7 +19,7 @@ from fxbench.options import plain
 from fxbench.testing.report import Result, Status
 from fxbench.types import UInt8
 
-_TOOLS = ("attack_inputs", "boxes", "faces", "photos")
+_TOOLS = ("attack_inputs", "boxes", "corrupted", "faces", "photos", "try_attack")
 _CORE = str(Path(__file__).parent.parent)
 
 

@@ -40,7 +40,7 @@ def fxbench_classifiers() -> list[Component]:
             name="deepface",
             summary="DeepFace's emotion model: a small convolutional network, seven emotions.",
             factory=_deepface,
-            traits=frozenset({"default"}),
+            traits=frozenset({"default", "gradient"}),
             extra="deepface",
             requires=("deepface", "tensorflow", "tf_keras"),
             weights=(_WEIGHTS,),
@@ -51,6 +51,7 @@ def fxbench_classifiers() -> list[Component]:
             factory=_deepface_onnx,
             requires=("onnxruntime",),
             weights=(_ONNX_WEIGHTS,),
+            variant_of="deepface",
         ),
     ]
 

@@ -1,17 +1,28 @@
-"""Two ways of doing the same work, timed in turn; the ratios are printed at the end."""
+"""Two ways of doing the same work, timed in turn; the ratios are printed at the end.
+
+Runs on FER+ valid whose models are loaded beforehand are one of the two.
+"""
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
+from fxbench import environment, runner
 from fxbench.environment import available_cores
+from fxbench.selection import Selection, Source
+from fxbench.store import StoredRun
+from fxbench.types import Batch
+
+NONE = ("none",)
 
 _RATIOS = pytest.StashKey[list["Ratio"]]()
 
@@ -62,7 +73,9 @@ Compare = Callable[..., None]
 
 @pytest.fixture
 def compare(benchmark: Any, request: pytest.FixtureRequest) -> Compare:
-    """Time `work` and `reference` in turn, and keep `ratio` of each round's two times.
+    """Time `work` and `reference` in turn, and keep the ratio of each round's two times.
+
+    `of` speed: how many times as many images in the same time; of time: the other way round.
 
     Whatever else the machine does slows both halves of a round alike, so each round gives a ratio
     of its own and the median of these is the result: a burst spoils a round, not the result.
@@ -76,7 +89,7 @@ def compare(benchmark: Any, request: pytest.FixtureRequest) -> Compare:
         reference: Callable[[], Any],
         *,
         rounds: int,
-        ratio: Callable[[float, float], float],
+        of: Literal["speed", "time"],
     ) -> None:
         before: list[float] = []
 
@@ -91,7 +104,8 @@ def compare(benchmark: Any, request: pytest.FixtureRequest) -> Compare:
         if benchmark.stats is None:  # --benchmark-disable: both ran once
             return
         times = benchmark.stats.stats.data
-        ratios = [ratio(*pair) for pair in zip(times, before[-rounds:], strict=True)]
+        pairs = zip(times, before[-rounds:], strict=True)
+        ratios = [theirs / ours if of == "speed" else ours / theirs for ours, theirs in pairs]
         result = Ratio(
             what,
             goal,
@@ -108,6 +122,80 @@ def compare(benchmark: Any, request: pytest.FixtureRequest) -> Compare:
         request.config.stash.setdefault(_RATIOS, []).append(result)
 
     return measure
+
+
+@pytest.fixture
+def ferplus_valid(shared: Path) -> Path:
+    folder = shared / "data" / "ferplus"
+    if not (folder / "FER2013Valid.zip").is_file():
+        pytest.skip(f"{folder} has no FER2013Valid.zip")
+    return folder
+
+
+@pytest.fixture
+def standin(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DeepFace's network with other weights: as fast, and of no other use."""
+    home = shared / "weights" / "standin-deepface"
+    if not home.is_dir():
+        pytest.skip(f"{home} is not there")
+    monkeypatch.setenv("DEEPFACE_HOME", str(home))
+
+
+@dataclass
+class Bench:
+    """Runs of one plan whose models are loaded, each with an empty cache."""
+
+    prepared: runner.Prepared
+    folder: Path
+    numbers: Iterator[int]
+
+    @property
+    def source(self) -> Source:
+        return self.prepared.plan.sources[0]
+
+    @property
+    def images(self) -> int:
+        return len(self.source.answers.rows)
+
+    def component(self, kind: str, name: str) -> Any:
+        return self.prepared.loader.get(self.prepared.plan.registry.get(kind, name))
+
+    def run(self) -> StoredRun:
+        number = next(self.numbers)
+        settings = runner.Settings(
+            results=self.folder / f"results-{number}",
+            cache=self.folder / f"cache-{number}",
+            measure_latency=False,
+        )
+        return runner.run(self.prepared, settings)
+
+    def batches(self) -> list[Batch]:
+        """All images, decoded."""
+        rows = self.source.answers.rows
+        return list(self.source.dataset.batches(self.source.split, rows))
+
+
+@pytest.fixture
+def bench(
+    ferplus_valid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Bench]:
+    def make(**selection: Any) -> Bench:
+        environment.fix_threads(environment.default_threads())
+        # What importing DeepFace sets. Where TensorFlow is loaded without it, the network of
+        # DeepFace itself runs on Keras 3, where single images take longer.
+        monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
+        wanted = Selection(datasets=("ferplus",), split="valid", **{"attacks": NONE} | selection)
+        prepared = runner.prepare(wanted, (f"ferplus.path={ferplus_valid}",), folder=tmp_path)
+        made = Bench(prepared, tmp_path, itertools.count())
+        for planned in prepared.plan.cells:
+            assert planned.status == "planned", planned.reason
+            for kind in ("detector", "classifier", "attack"):
+                name = getattr(planned.cell, kind)
+                if name is not None:
+                    made.component(kind, name)
+        return made
+
+    return make
 
 
 def _load() -> float:

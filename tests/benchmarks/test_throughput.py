@@ -7,20 +7,15 @@ what is in each. No test fails because something is slow: they assert that both 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fxbench import environment, runner
 from fxbench.faces import choose, crops
 from fxbench.labels import EMOTIONS
 from fxbench.pipeline import BATCH
-from fxbench.selection import Selection, Source
-from fxbench.store import StoredRun
 from fxbench.types import Batch, Boxes, UInt8
 
 pytestmark = [
@@ -41,88 +36,6 @@ DEEPFACE_LABELS = {
 }
 
 
-@pytest.fixture
-def ferplus_valid(shared: Path) -> Path:
-    folder = shared / "data" / "ferplus"
-    if not (folder / "FER2013Valid.zip").is_file():
-        pytest.skip(f"{folder} has no FER2013Valid.zip")
-    return folder
-
-
-@pytest.fixture
-def standin(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DeepFace's network with other weights: as fast, and of no other use."""
-    home = shared / "weights" / "standin-deepface"
-    if not home.is_dir():
-        pytest.skip(f"{home} is not there")
-    monkeypatch.setenv("DEEPFACE_HOME", str(home))
-
-
-@dataclass
-class Bench:
-    """Runs of one plan whose models are loaded, each with an empty cache."""
-
-    prepared: runner.Prepared
-    folder: Path
-    numbers: Iterator[int]
-
-    @property
-    def source(self) -> Source:
-        return self.prepared.plan.sources[0]
-
-    @property
-    def images(self) -> int:
-        return len(self.source.answers.rows)
-
-    def component(self, kind: str, name: str) -> Any:
-        return self.prepared.loader.get(self.prepared.plan.registry.get(kind, name))
-
-    def run(self) -> StoredRun:
-        number = next(self.numbers)
-        settings = runner.Settings(
-            results=self.folder / f"results-{number}",
-            cache=self.folder / f"cache-{number}",
-            measure_latency=False,
-        )
-        return runner.run(self.prepared, settings)
-
-    def batches(self) -> list[Batch]:
-        """All images, decoded."""
-        rows = self.source.answers.rows
-        return list(self.source.dataset.batches(self.source.split, rows))
-
-
-@pytest.fixture
-def bench(
-    ferplus_valid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Bench]:
-    def make(**selection: Any) -> Bench:
-        environment.fix_threads(environment.default_threads())
-        # What importing DeepFace sets. Where TensorFlow is loaded without it, the network of
-        # DeepFace itself runs on Keras 3, where single images take longer.
-        monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
-        wanted = Selection(datasets=("ferplus",), split="valid", attacks=("none",), **selection)
-        prepared = runner.prepare(wanted, (f"ferplus.path={ferplus_valid}",), folder=tmp_path)
-        made = Bench(prepared, tmp_path, itertools.count())
-        for planned in prepared.plan.cells:
-            assert planned.status == "planned", planned.reason
-            made.component("detector", planned.cell.detector)
-            made.component("classifier", str(planned.cell.classifier))
-        return made
-
-    return make
-
-
-def speed(seconds: float, reference: float) -> float:
-    """How many times as many images in the same time."""
-    return reference / seconds
-
-
-def cost(seconds: float, reference: float) -> float:
-    """How many times the time for the same images."""
-    return seconds / reference
-
-
 def in_batches(faces: UInt8, predict: Callable[[UInt8], Any]) -> np.ndarray:
     return np.concatenate([predict(faces[i : i + BATCH]) for i in range(0, len(faces), BATCH)])
 
@@ -135,7 +48,7 @@ def whole(images: tuple[UInt8, ...]) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("name", ["emopy", "deepface"])
 def test_a_run_against_a_bare_loop(
-    bench: Callable[..., Bench], standin: None, compare: Callable[..., None], name: str
+    bench: Callable[..., Any], standin: None, compare: Callable[..., None], name: str
 ) -> None:
     ours = bench(detectors=("full-frame",), classifiers=(name,))
     classifier = ours.component("classifier", name)
@@ -152,7 +65,7 @@ def test_a_run_against_a_bare_loop(
         ours.run,
         bare,
         rounds=7,
-        ratio=speed,
+        of="speed",
     )
     (cell,) = [c for c in ours.run().cells if c["axes"]["classifier"] == name]
     top = bare().astype(np.float16).argmax(axis=1)
@@ -164,7 +77,7 @@ def test_a_run_against_a_bare_loop(
 
 
 def test_deepface_in_batches_against_deepface_one_by_one(
-    bench: Callable[..., Bench], standin: None, compare: Callable[..., None]
+    bench: Callable[..., Any], standin: None, compare: Callable[..., None]
 ) -> None:
     from deepface import DeepFace
 
@@ -204,14 +117,14 @@ def test_deepface_in_batches_against_deepface_one_by_one(
         batched,
         one_by_one,
         rounds=7,
-        ratio=speed,
+        of="speed",
     )
     same = [a == b for a, b in zip(batched(), one_by_one(), strict=True)]
     assert np.mean(same) >= 0.99
 
 
 def test_three_detectors_with_three_classifiers_against_their_stages(
-    bench: Callable[..., Bench], standin: None, compare: Callable[..., None]
+    bench: Callable[..., Any], standin: None, compare: Callable[..., None]
 ) -> None:
     detectors = ("full-frame", "opencv-haar", "dlib-hog")
     classifiers = ("prior", "emopy", "deepface")
@@ -240,7 +153,7 @@ def test_three_detectors_with_three_classifiers_against_their_stages(
         ours.run,
         stages,
         rounds=3,
-        ratio=cost,
+        of="time",
     )
     cells = {(c["axes"]["detector"], c["axes"]["classifier"]): c for c in ours.run().cells}
     assert set(cells) == set(itertools.product(detectors, classifiers))
