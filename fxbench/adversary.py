@@ -88,7 +88,8 @@ class Adversarial:
         faces: uint8 (M, size, size, 3); one that was not attacked is as it was.
         attacked: bool (M,).
         flat: bool (M,), attacked faces whose last gradient was 0 everywhere.
-        queries: int32 (M,), how often the classifier was asked about each by a black-box attack.
+        queries: int32 (M,), how often the classifier was asked about each; None of an attack that
+            takes gradients.
     """
 
     faces: UInt8
@@ -123,13 +124,12 @@ def perturbed(
     Raises:
         PluginError: the attack returned something that is no array of faces.
     """
-    made = Adversarial(
-        faces.copy(), aimed.attacked, np.zeros(len(faces), np.bool_), np.zeros(len(faces), np.int32)
-    )
+    queries = np.zeros(len(faces), np.int32) if black_box else None
+    made = Adversarial(faces.copy(), aimed.attacked, np.zeros(len(faces), np.bool_), queries)
     index = np.flatnonzero(aimed.attacked)
     if not len(index):
         return made
-    if black_box:
+    if queries is not None:
         for row in index.tolist():
             model = _asked(attack, classifier, faces[row], aimed, row, counted)
             answer = _answer(attack, model, faces, aimed, np.array([row]), epsilon, seeds)
@@ -138,7 +138,7 @@ def perturbed(
             elif model.best is not None:
                 best = model.best[None].astype(np.float32) / np.float32(255)
                 made.faces[row] = held(faces[row : row + 1], best, attack.norm, epsilon)[0]
-            made.queries[row] = model.used
+            queries[row] = model.used
         return made
     white = WhiteBox(classifier, targeted=aimed.targeted, counted=counted)
     answer = _answer(attack, white, faces, aimed, index, epsilon, seeds)

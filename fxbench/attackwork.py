@@ -31,7 +31,6 @@ class Made:
             for the smallest change, within any.
         attacked: see :class:`fxbench.adversary.Adversarial`, like the rest.
         flat: bool (M,).
-        queries: int32 (M,).
         distance: float32 (M,), the size of the change that made the surrogate err, in units of
             [0, 1] pixels; NaN where it doesn't err. Only of one that looks for the smallest.
     """
@@ -52,7 +51,7 @@ class Made:
         """What is kept of an attack beside a classifier's outputs."""
         made = self.adversarial
         columns: dict[str, Any] = {"attacked": made.attacked, "flat": made.flat}
-        if made.queries.any():
+        if made.queries is not None:
             columns["queries"] = made.queries
         if self.distance is not None:
             columns["distance"] = self.distance
@@ -186,8 +185,7 @@ def _stored(chunk: Chunk, clean: UInt8) -> Made | None:
     if change.size != clean.size:
         return None
     faces = (clean.astype(np.int16) + change.reshape(clean.shape)).astype(np.uint8)
-    queries = columns.get("queries", np.zeros(len(clean), np.int32))
-    answer = Adversarial(faces, columns["attacked"], columns["flat"], queries)
+    answer = Adversarial(faces, columns["attacked"], columns["flat"], columns.get("queries"))
     return Made(clean, answer, columns.get("distance"))
 
 
@@ -206,7 +204,7 @@ class _Calls:
 
     def known(self, attack: Any, adversarial: Adversarial) -> None:
         """What was done in an earlier run."""
-        if self._queries:
+        if adversarial.queries is not None:
             self(int(adversarial.queries.sum()))
         else:
             self(int(adversarial.attacked.sum()) * int(getattr(attack, "gradients", 0) or 0))

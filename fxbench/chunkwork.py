@@ -56,7 +56,14 @@ class Columns:
     unanswered: dict[int, list[Any]] = field(default_factory=dict)
 
     def add(self, images: int, seconds: float, **columns: Any) -> None:
-        """Add what was computed of so many images."""
+        """Add what was computed of so many images.
+
+        Raises:
+            PluginError: it has other columns than what was added before: a chunk can't hold that.
+        """
+        if self.parts and set(columns) != set(self.parts):
+            odd = ", ".join(sorted(set(columns) ^ set(self.parts)))
+            raise PluginError(f"Some batches have the columns {odd}, and others don't.")
         self.images += images
         self.seconds += seconds
         for name, column in columns.items():

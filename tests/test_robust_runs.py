@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from made_up import IMAGES, entry, run
-from made_up_attacks import EPSILON, FIXED, GRADIENT, Bright, Step, cell, halves
+from made_up_attacks import EPSILON, FIXED, GRADIENT, Bright, Halves, Step, cell, halves
 
 from fxbench import runner
 from fxbench.errors import UsageError
+from fxbench.pipeline import FIRST_BATCH
 from fxbench.selection import Selection
 
 
@@ -189,6 +190,34 @@ def test_a_black_box_attack_runs_on_some_faces_and_its_queries_are_told(tmp_path
     asked = model.asked
     assert run(tmp_path, *entries, results="again", **how).cells[0]["status"] == "ok"
     assert model.asked == asked, "a second run reads"
+
+
+def test_a_batch_of_which_nothing_is_attacked_is_as_whole_as_the_others(tmp_path: Path) -> None:
+    class Batches(Halves):
+        """The first batch is neutral, the second happy."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.labels = (np.arange(IMAGES) >= FIRST_BATCH).astype(np.int64)
+
+    class Seven(Bright):
+        labels = ("neutral", "surprise", *(None,) * 6)
+
+    class Many(Climb):
+        faces = 20
+
+    stored = run(
+        tmp_path,
+        entry("dataset", "batches", Batches),
+        entry("classifier", "seven", Seven),
+        entry("attack", "climb", Many, traits=FIXED | {"black-box"}),
+        attacks=("climb",),
+        epsilons=(EPSILON,),
+    )
+    record = cell(stored, epsilon=EPSILON)
+    assert record["status"] == "ok", record["reason"]
+    assert record["images"]["attacked"] == FIRST_BATCH, "it doesn't have the others' label"
+    assert record["attack"]["queries"]["total"] == 3 * FIRST_BATCH
 
 
 class Least:
