@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fxbench.attacked import QueriesSpentError, QueryModel, WhiteBox
+from fxbench.attacked import QueriesSpentError, QueryModel, UnansweredError, WhiteBox
 from fxbench.budget import check_budget
 from fxbench.errors import PluginError
 from fxbench.protocols import Attack, Classifier
@@ -87,14 +87,15 @@ class Adversarial:
     Attributes:
         faces: uint8 (M, size, size, 3); one that was not attacked is as it was.
         attacked: bool (M,).
-        flat: bool (M,), attacked faces whose last gradient was 0 everywhere.
+        flat: int8 (M,), 1 for attacked faces whose first gradient was 0 everywhere; -1 where that
+            is not known.
         queries: int32 (M,), how often the classifier was asked about each; None of an attack that
             takes gradients.
     """
 
     faces: UInt8
     attacked: Bool
-    flat: Bool
+    flat: Any
     queries: Any
 
 
@@ -125,9 +126,9 @@ def perturbed(
         PluginError: the attack returned something that is no array of faces.
     """
     queries = np.zeros(len(faces), np.int32) if black_box else None
-    made = Adversarial(faces.copy(), aimed.attacked, np.zeros(len(faces), np.bool_), queries)
+    made = Adversarial(faces.copy(), aimed.attacked, np.zeros(len(faces), np.int8), queries)
     index = np.flatnonzero(aimed.attacked)
-    if not len(index):
+    if not len(index) or (black_box and epsilon == 0):
         return made
     if queries is not None:
         for row in index.tolist():
@@ -139,13 +140,16 @@ def perturbed(
                 best = model.best[None].astype(np.float32) / np.float32(255)
                 made.faces[row] = held(faces[row : row + 1], best, attack.norm, epsilon)[0]
             queries[row] = model.used
+            if model.silent is not None:
+                raise UnansweredError(f"The classifier gave no answer ({model.silent}).")
         return made
     white = WhiteBox(classifier, targeted=aimed.targeted, counted=counted)
     answer = _answer(attack, white, faces, aimed, index, epsilon, seeds)
     if answer is not None:
         made.faces[index] = held(faces[index], answer, attack.norm, epsilon)
-    if len(white.flat) == len(index):
-        made.flat[index] = white.flat
+    if white.flat is not None:
+        known = len(white.flat) == len(index)
+        made.flat[index] = white.flat if known else -1
     return made
 
 

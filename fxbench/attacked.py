@@ -9,10 +9,15 @@ import numpy as np
 from fxbench.errors import FxbenchError
 from fxbench.protocols import Classifier, Differentiable
 from fxbench.types import Bool, FaceSpec, Float32, Float64, UInt8
+from fxbench.views import failures_of
 
 
 class QueriesSpentError(FxbenchError):
     """The budget of queries for a face is spent. An attack may let it through."""
+
+
+class UnansweredError(FxbenchError):
+    """A service gave no answer amid an attack; the same command asks again."""
 
 
 def to_pixels(faces: Float32) -> UInt8:
@@ -28,6 +33,8 @@ class WhiteBox:
         labels: the classifier's.
         face: the classifier's.
         targeted: whether the targets are to be reached, as against to be moved away from.
+        flat: bool (M,), of the first call of `gradient`: the faces whose gradient is 0 everywhere;
+            None before.
     """
 
     def __init__(
@@ -47,7 +54,7 @@ class WhiteBox:
         self.labels: tuple[str | None, ...] = classifier.labels
         self.face: FaceSpec = classifier.face
         self.targeted = targeted
-        self._slopes: Float32 = np.zeros((0, 1, 1, 1), np.float32)
+        self.flat: Bool | None = None
         self._classifier = classifier
         self._counted = counted
 
@@ -68,13 +75,10 @@ class WhiteBox:
         """
         slopes = self._classifier.gradient(faces, targets)
         self._counted(len(faces))
-        self._slopes = slopes
+        if self.flat is None:
+            # Where an attack begins: further on, a gradient of 0 may be a success.
+            self.flat = np.asarray(~slopes.any(axis=(1, 2, 3)), np.bool_)
         return -slopes if self.targeted else slopes
-
-    @property
-    def flat(self) -> Bool:
-        """Bool (M,), of the last call of `gradient`: the faces whose gradient is 0 everywhere."""
-        return np.asarray(~self._slopes.any(axis=(1, 2, 3)), np.bool_)
 
     def loss(self, faces: Float32, targets: Float32) -> Float64:
         """The loss that the attack is to increase, float64 (M,), of the faces in 8 bits.
@@ -98,6 +102,7 @@ class QueryModel:
         targeted: whether the target is to be reached, as against to be moved away from.
         budget: how many faces may be asked about at most.
         used: how many were.
+        silent: why a service gave no answer, where it did so; nothing may be made of the rest then.
         best: uint8 (size, size, 3), of those that fooled the classifier the one that is nearest to
             the original by the norm; None where none did.
     """
@@ -129,6 +134,7 @@ class QueryModel:
         self.targeted = targeted
         self.budget = budget
         self.used = 0
+        self.silent: str | None = None
         self.best: UInt8 | None = None
         self._classifier = classifier
         self._original = original.astype(np.float32)
@@ -155,6 +161,10 @@ class QueryModel:
         self.used += len(faces)
         self._counted(len(faces))
         answers = self._classifier.predict(faces)
+        for _, reason in failures_of(self._classifier):
+            # What stands for an answer is none, and would look like a success.
+            self.silent = reason
+            raise UnansweredError(f"The classifier gave no answer ({reason}): run it again.")
         fooled = (answers.argmax(axis=1) == self._column) == self.targeted
         for face in faces[fooled]:
             change = np.abs(face.astype(np.float32) - self._original)

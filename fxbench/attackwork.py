@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fxbench.adversary import Adversarial, aim, held, perturbed, seeds_of, sizes
+from fxbench.attacked import UnansweredError
+from fxbench.budget import check_budget
 from fxbench.chunks import Chunk
 from fxbench.errors import PluginError
 from fxbench.labels import EMOTIONS
@@ -30,14 +33,16 @@ class Made:
         adversarial: what an attack made of them, in 8 bits and within its budget. Of one that looks
             for the smallest change, within any.
         attacked: see :class:`fxbench.adversary.Adversarial`, like the rest.
-        flat: bool (M,).
+        flat: int8 (M,).
         distance: float32 (M,), the size of the change that made the surrogate err, in units of
             [0, 1] pixels; NaN where it doesn't err. Only of one that looks for the smallest.
+        key: of the chunk that keeps it.
     """
 
     clean: UInt8
     adversarial: Adversarial
     distance: Float32 | None
+    key: str = ""
 
     def within(self, norm: str, epsilon: float) -> UInt8:
         """The faces under a budget: of the smallest changes, those that it allows."""
@@ -84,7 +89,7 @@ def made(
         found = _stored(chunk, clean)
         if found is not None:
             calls.known(attack, found.adversarial)
-            return found
+            return replace(found, key=key)
     columns = np.array([_column(surrogate.labels, e) for e in EMOTIONS], np.int64)
     towards = None if cell.target_label is None else EMOTIONS.index(cell.target_label)
     answer = perturbed(
@@ -97,14 +102,12 @@ def made(
         black_box="black-box" in traits,
         counted=calls,
     )
-    if failures_of(surrogate):
-        raise PluginError(
-            f"{cell.surrogate} gave no answer to a face of {cell.attack}: give the command again."
-        )
     distance = None
     if "minimum" in traits:
         distance = _distance(surrogate, clean, answer, columns, labels, towards, attack.norm)
-    result = Made(clean, answer, distance)
+        for _, reason in failures_of(surrogate) if answer.attacked.any() else ():
+            raise UnansweredError(f"{cell.surrogate} gave no answer ({reason}).")
+    result = Made(clean, answer, distance, key)
     if len(rows):
         pipeline.write(key, _kept(result))
     return result
@@ -134,8 +137,15 @@ def on_target(
     norm, epsilon = str(cell.norm), float(cell.epsilon or 0.0)
     within = made.within(norm, epsilon)
     if surrogate == target:
+        # Faces from the cache are looked at as closely as new ones.
+        check_budget(made.clean, within, norm, epsilon)
         return within
     if cell.align is not None:
+        if (surrogate.fit, surrogate.margin) != (target.fit, target.margin):
+            raise PluginError(
+                f"{cell.surrogate} and {cell.classifier} cut aligned faces differently, so that a "
+                "perturbation can't be carried over: compare them with --align none."
+            )
         # An aligned face is a whole picture, the same for all but for its size.
         surrogate, target = FaceSpec(surrogate.size), FaceSpec(target.size)
     change = within.astype(np.float32) - made.clean.astype(np.float32)
@@ -176,13 +186,20 @@ def _kept(made: Made) -> Chunk:
     # Small changes compress to a fraction of what the faces take.
     if np.abs(change).max(initial=0) <= np.iinfo(np.int8).max:
         change = change.astype(np.int8)
-    return Chunk({"change": change.reshape(len(faces), -1), **made.columns()}, {})
+    columns = {"change": change.reshape(len(faces), -1), **made.columns()}
+    return Chunk(columns, {"clean": _hash(made.clean)})
+
+
+def _hash(faces: UInt8) -> str:
+    return hashlib.sha256(np.ascontiguousarray(faces).tobytes()).hexdigest()
 
 
 def _stored(chunk: Chunk, clean: UInt8) -> Made | None:
     columns = chunk.columns
     change = columns["change"]
-    if change.size != clean.size:
+    # A change belongs to the very faces that it was made of. They may be others under the same key:
+    # a service that was silent when they were aligned may have answered since.
+    if change.size != clean.size or chunk.meta.get("clean") != _hash(clean):
         return None
     faces = (clean.astype(np.int16) + change.reshape(clean.shape)).astype(np.uint8)
     answer = Adversarial(faces, columns["attacked"], columns["flat"], columns.get("queries"))

@@ -121,5 +121,6 @@ def users(results: Path) -> Users:
             continue
         if not stored.finished:
             unfinished.append(folder.name)
-        keys.update(key for cell in stored.cells for key in cell.get("chunks", ()))
+        for cell in stored.cells:
+            keys.update((*cell.get("chunks", ()), *cell.get("adversarial", ())))
     return Users(frozenset(keys), tuple(unfinished), tuple(unreadable))

@@ -105,7 +105,7 @@ class ChunkState:
             self._behind.setdefault(cell.scene, []).append((key, cell))
         for stages in self._behind.values():
             # Clean ones first; those that share adversarial faces one after another.
-            stages.sort(key=lambda stage: [str(v or "") for v in stage[1].attack_axes.values()])
+            stages.sort(key=lambda stage: pipeline.order(stage[1]))
         # Pictures that are corrupted alike one after another; those as they are before all.
         self._scenes = sorted({*work.boxes, *self._behind}, key=_order)
 
@@ -160,18 +160,30 @@ class ChunkState:
         names = {"rows": self._rows, "ids": self._ids}
         for scene, columns in self._boxes.items():
             broken = (self.source.key, scene) in self.pipeline.broken
+            if scene.landmarker is not None:
+                columns.unanswered |= self._silent(Scene(scene.detector))
             if not broken and columns.images == images:
                 self.pipeline.write(self._work.boxes[scene], columns.chunk(meta | names))
         for key, cell in self._work.results.items():
             columns = self._results[key]
             if cell not in self.pipeline.errors and columns.images == images:
                 # What is behind a service is as incomplete as its own answers.
-                if cell.scene in self._boxes:
-                    columns.unanswered |= self._boxes[cell.scene].unanswered
-                elif cell.scene in self._known:
-                    known = self._known[cell.scene].meta.get("unanswered", ())
-                    columns.unanswered |= {entry[0]: entry for entry in known}
+                for scene in dict.fromkeys((cell.scene, Scene(cell.detector))):
+                    columns.unanswered |= self._silent(scene)
                 self.pipeline.write(key, columns.chunk({"labels": []} | meta))
+
+    def _silent(self, scene: Scene) -> dict[int, list[Any]]:
+        """The images of a scene that its detector gave no answer about, by row.
+
+        What is put before a face lies where the detector finds it in the picture as it is, so that
+        its silence there counts as well.
+        """
+        if scene in self._boxes:
+            return self._boxes[scene].unanswered
+        if scene in self._known:
+            known = self._known[scene].meta.get("unanswered", ())
+            return {entry[0]: entry for entry in known}
+        return {}
 
     def _check_readable(self) -> None:
         from fxbench.pipeline import changed

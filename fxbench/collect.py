@@ -137,6 +137,11 @@ class Collector:
             for answers in source.chunks()
         ]
 
+    def adversarial(self, source: Source, cell: Cell) -> list[str]:
+        """The keys of the chunks of adversarial faces that a cell's outputs are of."""
+        parts = self._results(source, cell) if cell.attack is not None else []
+        return [key for part in parts for key in part.meta.get("adversarial", ())]
+
     def keys(self, source: Source, cell: Cell) -> list[str]:
         """The keys of all chunks that a cell was made from: boxes, then outputs or points."""
         chunks = list(source.chunks())
@@ -237,5 +242,6 @@ def _record(plan: Plan, planned: PlannedCell, errors: Mapping[Cell, str]) -> dic
         "paired": [],
         "latency": None,
         "chunks": [],
+        "adversarial": [],
         "unanswered": [],
     }

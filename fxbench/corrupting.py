@@ -81,7 +81,10 @@ def corruptions(
     landmarkers = [
         one
         for one in choose(registry, options, "landmarker", selection.landmarkers, [])
-        if one.reason is None and "floor" not in one.entry.component.traits
+        if one.reason is None
+        and "floor" not in one.entry.component.traits
+        # Where something is put before a face is no reason to send the picture away.
+        and not one.entry.component.sends
     ]
     baselines = [
         Chosen(entry, None, named=False)

@@ -115,9 +115,10 @@ def _questions(
             yield ("image", component.source.name, *scene), component, times
         else:
             yield (kind, name, *about), component, times
-    if cell.attack is not None and plan.means[cell.attack].queries:
-        means, asked = plan.means[cell.attack], plan.registry.get("classifier", cell.scored)
-        minimum = "minimum" in means.traits
+    means = None if cell.attack is None else plan.means[cell.attack]
+    minimum = means is not None and "minimum" in means.traits
+    if means is not None and means.queries and (minimum or cell.epsilon):
+        asked = plan.registry.get("classifier", cell.scored)
         about = tuple(plan.condition(cell).values())
         # Of the nearest face that an attack has found, it is asked once more.
         times = count * ((means.queries or 0) + minimum)

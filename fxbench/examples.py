@@ -60,6 +60,8 @@ class Examples:
             for cell in sorted(attacked, key=lambda cell: cell.epsilon or 0.0):
                 about = (cell.classifier, cell.attack, cell.norm, cell.target_label)
                 first = cell.detector == attacked[0].detector and cell.align is None
+                # Asking a service about a few faces once more would cost money.
+                first = first and not plan.sends(cell)
                 if first and plan.is_own(cell) and not self._drawn(cell):
                     largest[about] = cell
             self._examples |= {cell: [] for cell in largest.values()}

@@ -115,9 +115,10 @@ class BatchFaces:
                 columns.note_failures(self._batch, self._located(str(cell.landmarker))[1])
             if cell.attack is not None:
                 chosen = np.flatnonzero(self._state.is_attacked(cell, self.rows))
-                faces, told = self._attacked(cell, classifier, whole[chosen], chosen)
+                faces, told = self._attacked(key, cell, classifier, whole[chosen], chosen)
                 further = {name: column[chosen] for name, column in further.items()} | told
-            if cell.epsilon == 0 and len(chosen) < len(whole):
+            told_apart = isinstance(classifier, Told)
+            if cell.epsilon == 0 and len(chosen) < len(whole) and not told_apart:
                 # Beside the same faces as when it is clean: a batch of another size may round
                 # otherwise, and with no budget the answers must be equal to the last bit.
                 beside = whole.copy()
@@ -125,12 +126,12 @@ class BatchFaces:
                 outputs = probabilities(cell.scored, classifier, beside)[chosen]
             else:
                 outputs = probabilities(cell.scored, classifier, faces)
-            if cell.attack is not None:
-                self._show(cell, classifier, whole[chosen], faces, outputs, further["attacked"])
             # Without a face it was not asked, and its last failures are of another batch.
             frame = self._chosen.frame[chosen].tolist()
             failures = failures_of(classifier) if frame else ()
             columns.note_failures(self._batch, [(frame[face], why) for face, why in failures])
+            if cell.attack is not None:
+                self._show(cell, classifier, whole[chosen], faces, outputs, further["attacked"])
         columns.meta["labels"] = list(classifier.labels)
         columns.add(
             len(images),
@@ -169,7 +170,7 @@ class BatchFaces:
         return self._points[name]
 
     def _attacked(
-        self, cell: Cell, target: Any, faces: UInt8, chosen: Int64
+        self, key: str, cell: Cell, target: Any, faces: UInt8, chosen: Int64
     ) -> tuple[UInt8, dict[str, Any]]:
         """The adversarial faces of a cell, and what is kept of the attack.
 
@@ -190,6 +191,8 @@ class BatchFaces:
             labels = self._state.labels_of(rows)
             self._adversarial = about, made(pipeline, source, cell, rows, labels, clean)
         adversarial = self._adversarial[1]
+        if adversarial.key:
+            self._state.columns(key).meta.setdefault("adversarial", []).append(adversarial.key)
         images = self._batch.frames.images
         sizes = np.array([images[frame].shape[1::-1] for frame in self._chosen.frame[chosen]])
         boxes = self._chosen.xyxy[chosen], sizes.astype(np.int64).reshape(-1, 2)

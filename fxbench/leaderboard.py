@@ -76,8 +76,9 @@ def leaderboard_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = Non
     ]
     if robust:
         lines.append(
-            "Robust: the share of all images that are right when clean and stay so under every "
-            "attack run with that or a smaller epsilon; `fxbench tables --table robust` says which."
+            "Robust: of the images that attacks of that norm were run on, the share that is right "
+            "when clean and stays so under every attack with that or a smaller epsilon; `fxbench "
+            "tables --table robust` says which."
         )
         lines += fewer_attacks(rows)
     if conditions:

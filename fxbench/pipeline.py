@@ -163,6 +163,11 @@ class Pipeline:
         """A component of the plan."""
         return self._loader.get(self._plan.registry.get(kind, name))
 
+    def order(self, cell: Cell) -> list[str]:
+        """What stages are sorted by: clean ones first, then by what their faces are made from."""
+        axes = {**self._plan.condition(cell), "align": cell.align, "by": cell.landmarker}
+        return [str(cell.attack or ""), *(str(value or "") for value in axes.values())]
+
     def component(self, kind: str, name: str) -> Component:
         """The record of a component of the plan."""
         return self._plan.registry.get(kind, name).component

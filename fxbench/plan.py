@@ -21,6 +21,7 @@ from fxbench.selection import (
     Selection,
     Source,
     aligning,
+    check_names,
     choose,
     datasets,
     ready,
@@ -178,6 +179,7 @@ def build(
     def chosen(kind: str, names: tuple[str, ...] | None) -> list[Chosen]:
         return choose(registry, options, kind, names, left_out)
 
+    check_names(registry, selection)
     sources = datasets(registry, options, selection, load, left_out)
     detectors = chosen("detector", selection.detectors)
     labelled = any(source.has_labels for source in sources)
@@ -191,8 +193,7 @@ def build(
     corrupted = Corruptions()
     if classifiers:
         corrupted = corruptions(registry, options, selection, left_out)
-        for one in corrupted.baselines:
-            classifiers.setdefault(one.entry.name, one)
+    beside = {one.entry.name: one for one in corrupted.baselines}
     attacks = _attacks(registry, options, selection, load, chosen if classifiers else None)
 
     aligners = aligning(registry, options, selection)
@@ -200,14 +201,15 @@ def build(
     for source in sources:
         axes = (source.entry.name, source.split, source.protocol)
         if source.has_labels or selection.classifiers is not None:
-            for detector, classifier in product(detectors, classifiers.values()):
+            for detector, classifier in product(detectors, (beside | classifiers).values()):
                 clean = Cell(*axes, detector.entry.name, classifier.entry.name)
                 chain = (detector, classifier)
                 # To these it makes no difference how a face stands.
                 unmoved = bool({"floor", "recorded"} & classifier.entry.component.traits)
-                if unmoved or "none" in selection.aligns:
-                    table.add_classifier(source, clean, chain)
-                if unmoved:
+                baseline = classifier.entry.name not in classifiers
+                if unmoved or baseline or "none" in selection.aligns:
+                    table.add_classifier(source, clean, chain, attacked=not baseline)
+                if unmoved or baseline:
                     continue
                 for how, aligner in product(selection.aligns, aligners):
                     if how != "none":
@@ -226,7 +228,8 @@ def build(
             "There is nothing to run: no detector with a classifier or landmarker is ready. "
             "`fxbench list` shows what is missing and the commands that install it."
         )
-    plan = Plan(registry, options, selection, sources, (), {}, {}, tuple(left_out))
+    once = {(entry.kind.name, entry.name): (entry, reason) for entry, reason in left_out}
+    plan = Plan(registry, options, selection, sources, (), {}, {}, tuple(once.values()))
     by_name = {one.name: one for one in attacks.means}
     plan = replace(plan, means=by_name, surrogates=attacks.surrogates)
     return _with_digests(plan, table.cells)
@@ -271,7 +274,9 @@ class _Table:
         self._registry = attacks.registry
         self._options = attacks.options
 
-    def add_classifier(self, source: Source, clean: Cell, chain: tuple[Chosen, ...]) -> None:
+    def add_classifier(
+        self, source: Source, clean: Cell, chain: tuple[Chosen, ...], *, attacked: bool = True
+    ) -> None:
         """A classifier's cells behind what goes before it: clean, attacked, corrupted."""
         reason, asked = _obstacle(source, *chain)
         if reason is None and not source.has_labels:
@@ -280,7 +285,8 @@ class _Table:
         # A clean result is what all else is measured against, so it always runs.
         self._add(clean, reason, asked=asked)
         classifier, images = chain[1].entry, len(source.answers.rows)
-        for cell, means, lack in self._attacks.on(clean, classifier, images):
+        attacks = self._attacks.on(clean, classifier, images) if attacked else ()
+        for cell, means, lack in attacks:
             obstacle, wanted = reason, asked
             if obstacle is None:
                 obstacle, wanted = means.flaw or means.chosen.reason, means.chosen.named

@@ -7,6 +7,7 @@ colour vision deficiencies can tell apart; markers and dashes tell lines apart w
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,7 +182,7 @@ def transfer_heat_map(maps: Sequence[HeatMap], path: Path, title: str = "", note
     bar = made.colorbar(shown, ax=list(every), fraction=0.05, pad=0.02)
     bar.set_label("Success, %")
     made.supxlabel(note, fontsize=8.5)
-    made.suptitle(title, **_TITLE)
+    made.suptitle(_wrapped(title, made), **_TITLE)
     return save(made, path)
 
 
@@ -239,8 +240,13 @@ def sheet(
             axes.set_title(text, fontsize=9)
         every[row, 2].title.set_color("#B03A00" if fooled else _BLACK)
         every[row, 0].set_ylabel(f"right: {labels[row]}", fontsize=9)
-    made.suptitle(title, **_TITLE)
+    made.suptitle(_wrapped(title, made), **_TITLE)
     return save(made, path)
+
+
+def _wrapped(title: str, made: Any) -> str:
+    """A title in lines that fit the figure."""
+    return textwrap.fill(title, max(24, int(10 * made.get_size_inches()[0])))
 
 
 def _said(what: str, answer: Answer) -> str:
@@ -320,4 +326,4 @@ def _finish(made: Any, every: list[Any], side: str, below: str, title: str) -> N
         ncols=min(columns, len(handles)),
         frameon=False,
     )
-    made.suptitle(title, **_TITLE)
+    made.suptitle(_wrapped(title, made), **_TITLE)

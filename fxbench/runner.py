@@ -175,7 +175,7 @@ class _Run:
                 self._folder.write_cell(cell)
                 self._observer.cell_done()
             lines += cells
-        examples.draw()
+        self._draw(examples)
         self._record["services"] = self._usage()
         self._folder.compact(lines)
         self._record["status"] = "finished"
@@ -183,6 +183,16 @@ class _Run:
         self._folder.write_run(self._record)
         self._folder.tidy()
         return load(self._folder.folder)
+
+    def _draw(self, examples: Examples) -> None:
+        """Draw the sheets. They show what was scored: that they can't be drawn costs no score."""
+        try:
+            examples.draw()
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a drawing library may raise anything
+            _log.debug("Drawing adversarial examples failed", exc_info=error)
+            self._observer.note(f"No adversarial examples were drawn: {one_line(error)}")
 
     def _start(self, pipeline: Pipeline, pending: dict[str, list[Work]]) -> None:
         units = gradients = queries = 0

@@ -96,9 +96,9 @@ class Scores:
 
     def _read(self, cell: Cell) -> None:
         silent = {entry["row"]: entry for entry in self._collector.unanswered(self._source, cell)}
-        if cell.attack is not None:
-            # An attack is measured against the clean answers, so both must be there.
-            silent |= {entry["row"]: entry for entry in self.silent[cell.clean]}
+        # What is done to a picture or a face is measured by the answers without it.
+        for needed in {cell.clean, self._reference(cell)} - {cell}:
+            silent |= {entry["row"]: entry for entry in self.silent.get(needed, ())}
         self.silent[cell] = [silent[row] for row in sorted(silent)]
         if cell.kind == "classifier":
             rows = self.answers(cell).rows
@@ -123,6 +123,7 @@ class Scores:
                 labelled: Bool = self._readable.answers.labels >= 0
                 self._families[cell] = Family(cell, self._right_of(cell), labelled)
         result["chunks"] = collector.keys(source, cell)
+        result["adversarial"] = collector.adversarial(source, cell)
         result["images"]["unreadable"] = len(self._readable.unreadable)
         result["unanswered"] = self.silent[cell]
         if cell.align is not None:
@@ -140,9 +141,10 @@ class Scores:
         result = score_attack(answers, clean, adversarial, attacked, self.shared, cell.target_label)
         means = self._plan.means[str(cell.attack)]
         result["attack"] = told_of_attack(columns, attacked, means.gradients, means.queries)
-        flat = int(columns.get("flat", none).sum()) if means.gradients else None
+        marks = columns.get("flat", none)[attacked]
+        flat = int((marks == 1).sum()) if means.gradients and not (marks == -1).any() else None
         result["images"]["flat"] = flat
-        if cell.target_label is None:
+        if cell.target_label is None and not self._is_view(cell):
             self._note(cell, answers, adversarial, attacked, flat)
         models = self._models.get(_pictures(cell), ())
         if cell.surrogate in models and cell.classifier in models:
@@ -156,9 +158,12 @@ class Scores:
         return result
 
     def _clean(self, cell: Cell, answers: Answers) -> Predictions:
-        """The clean answers about the images of an attacked cell."""
-        clean = self.answered[cell.clean]
-        rows = self.answers(cell.clean).rows
+        """The answers about the images of an attacked cell that its success is measured by."""
+        reference = self._reference(cell)
+        if reference not in self.answered:
+            raise PluginError(f"{cell.classifier} has no answers about the unchanged crops.")
+        clean = self.answered[reference]
+        rows = self.answers(reference).rows
         if len(rows) == len(answers.rows):
             return clean
         index = np.searchsorted(rows, answers.rows)
@@ -177,8 +182,20 @@ class Scores:
             self._right[cell] = (top == labels) & (labels >= 0)
         return self._right[cell]
 
+    def _reference(self, cell: Cell) -> Cell:
+        """The cell whose answers are those without an attack.
+
+        The clean one. But a view's clean answers are about whole pictures: of it those about the
+        same crops, unchanged, which stand under the budget 0.
+        """
+        if cell.attack is not None and self._is_view(cell):
+            return replace(cell, epsilon=0.0)
+        return cell.clean
+
     def _was_right(self, cell: Cell, classifier: str | None, answers: Answers) -> Bool:
-        clean = replace(cell.clean, classifier=classifier)
+        clean = self._reference(replace(cell, classifier=classifier))
+        if clean not in self.answered:
+            clean = replace(cell.clean, classifier=classifier)
         right: Bool = self._right_of(clean)[self._place(answers.rows)]
         return right
 

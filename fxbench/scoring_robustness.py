@@ -261,7 +261,8 @@ def _comparisons(family: Family, registry: Registry) -> Iterable[Comparison]:
         same = sorted(
             (one for one in tried if one.attack == attack), key=lambda one: one.cell.epsilon or 0.0
         )
-        if "iterative" in component(same[0]).traits:
+        # What is carried over from another classifier need not get stronger.
+        if same[0].own and "iterative" in component(same[0]).traits:
             for small, large in pairwise(same):
                 yield compare(STRONGER_WITH_EPSILON, large, small)
     for one in tried:

@@ -77,6 +77,8 @@ class Selection:
             raise UsageError(
                 "targets are what adversarial faces of surrogates are tried on: name those too."
             )
+        if self.surrogates and self.attacks is not None and not set(self.attacks) - {"none"}:
+            raise UsageError("surrogates are for attacks: name some, such as fgsm and pgd.")
         if not self.target_labels or not set(self.target_labels) <= {"none", *EMOTIONS}:
             wrong = [label for label in self.target_labels if label not in EMOTIONS] or [""]
             raise UsageError(unknown_name("target label", wrong[0], ("none", *EMOTIONS)))
@@ -210,6 +212,23 @@ def choose(
                 continue
         chosen.append(Chosen(entry, reason, name in named))
     return chosen
+
+
+def check_names(registry: Registry, selection: Selection) -> None:
+    """See to it that all names are right, also of what this dataset has no use for.
+
+    Raises:
+        UsageError: one is unknown.
+    """
+    for kind, names in (
+        ("attack", selection.attacks),
+        ("corruption", selection.corruptions),
+        ("classifier", selection.surrogates),
+        ("classifier", selection.targets),
+    ):
+        for name in names or ():
+            if name not in ("all", "none"):
+                registry.get(kind, name)
 
 
 def aligning(registry: Registry, options: Options, selection: Selection) -> list[Chosen]:

@@ -70,24 +70,32 @@ class Means:
         """The epsilons that it is run with.
 
         With 0 the whole path of an attack that takes gradients is checked against the clean result,
-        in every run. There is nothing to check, and something to pay, for the others, and for a
-        view of an analyzer, whose clean answers are about whole pictures.
+        in every run. For the others there is nothing to check. A view of an analyzer is asked about
+        crops that nothing was done to, whatever the attack: its clean answers are about whole
+        pictures, and no success can be measured by them.
         """
         given = list(dict.fromkeys(float(epsilon) + 0.0 for epsilon in epsilons))
-        if not self.takes_gradients or "control" in self.traits:
-            return [epsilon for epsilon in given if epsilon > 0]
-        if classifier.component.source is None and 0.0 not in given:
-            return [0.0, *given]
-        return given
+        changed = [epsilon for epsilon in given if epsilon > 0]
+        view = classifier.component.source is not None
+        if view or (self.takes_gradients and "control" not in self.traits):
+            return [0.0, *changed]
+        return changed
 
 
 def means_of(attack: Chosen, load: Callable[[Entry], Any]) -> Means:
-    """What the plan must know of an attack; it is made for that."""
+    """What the plan must know of an attack; it is made for that.
+
+    Raises:
+        UsageError: one of its options has a value that it can't have.
+    """
     if attack.reason is not None:
         return Means(attack)
     name = attack.entry.name
     try:
         made: Attack = load(attack.entry)
+    except UsageError:
+        # An option has a wrong value: whoever gave it is to hear of it before anything is computed.
+        raise
     except FxbenchError as error:
         return Means(attack, flaw=Reason("broken", str(error)))
     if made.norm not in ("linf", "l2"):
@@ -213,16 +221,20 @@ class Attacks:
         return ("none",) if "control" in means.traits else self.selection.target_labels
 
     def _surrogates(self, classifier: Entry, means: Means) -> list[Surrogate]:
-        if "black-box" in means.traits:
-            return [Surrogate(classifier.name, None)]
         selection = self.selection
+        named = {classifier.name, "all"} & set(selection.classifiers or ())
+        aimed_at = selection.targets is None or {classifier.name, "all"} & set(selection.targets)
+        itself = bool(named) or not self.surrogates
+        if "black-box" in means.traits:
+            asked = itself or (selection.classifiers is None and aimed_at)
+            return [Surrogate(classifier.name, None)] if asked else []
         own = surrogate_of(self.registry, self.options, classifier, means.name)
         if not means.takes_gradients:
             # Noise needs none, but where there are none it has nothing to be compared with.
             lack = None if self.surrogates or "floor" in classifier.component.traits else own.lack
             return [Surrogate(classifier.name, lack)]
-        found = {own.name: own} if not self.surrogates or selection.classifiers is not None else {}
-        if selection.targets is None or {classifier.name, "all"} & set(selection.targets):
+        found = {own.name: own} if itself else {}
+        if aimed_at:
             for chosen in self.surrogates:
                 found.setdefault(chosen.entry.name, self._named(chosen, means, own))
         return list(found.values())

@@ -151,9 +151,10 @@ def robust_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) ->
         *((Column("attacks", "attacks"),) if len(lists) > 1 else ()),
     )
     first = [
-        "Robust at epsilon: the share of all labelled images that are right when clean and stay "
-        "so under every untargeted attack run with that or a smaller epsilon; a missed face is "
-        "wrong. It is an upper bound: an attack that was not run may break more."
+        "Robust at epsilon: of the labelled images that attacks of that norm were run on, the "
+        "share that is right when clean and stays so under every untargeted attack with that or a "
+        "smaller epsilon; a missed face is wrong. It is an upper bound: an attack that was not run "
+        "may break more."
     ]
     first += fewer_attacks(rows)
     if len(lists) > 1:

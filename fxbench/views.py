@@ -122,6 +122,10 @@ class Shared:
         """See :class:`fxbench.protocols.Analyzer`."""
         return self._memory.ask(self.analyzer, images)
 
+    def apart(self, images: tuple[UInt8, ...]) -> Analysis:
+        """The same of pictures that nobody else asks about; they are not kept."""
+        return _asked(self.analyzer, images)
+
 
 Failures = tuple[tuple[int, str], ...]
 """The index of each image that got no answer, and why."""
@@ -226,15 +230,20 @@ class Told:
 
         side = float(self.face.size)
         whole = Boxes.from_lists([[(0.0, 0.0, side, side, 1.0)] for _ in faces])
-        return self.tell(tuple(np.ascontiguousarray(face) for face in faces), whole)
+        images = tuple(np.ascontiguousarray(face) for face in faces)
+        # Nobody else asks about these, and an attack asks about thousands.
+        ask = self.analyzer.apart if isinstance(self.analyzer, Shared) else self.analyzer.analyze
+        return self._of(ask(images), images, whole)
 
     def tell(self, images: tuple[UInt8, ...], boxes: Boxes) -> Float32:
         """Probabilities float32 (M, K) of the faces in `boxes` of these images."""
+        return self._of(self.analyzer.analyze(images), images, boxes)
+
+    def _of(self, analysis: Analysis, images: tuple[UInt8, ...], boxes: Boxes) -> Float32:
         import numpy as np
 
         from fxbench.errors import PluginError
 
-        analysis = self.analyzer.analyze(images)
         self.failures = analysis.failures
         if analysis.probabilities is None:
             raise PluginError("This analyzer gave no probabilities, but has labels.")

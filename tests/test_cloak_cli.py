@@ -214,7 +214,7 @@ def test_without_an_unseen_classifier_it_says_that_transfer_is_not_known(command
         (["--figure", "there.png"], "there.png is there already"),
         (["--figure", "photo-cloaked.png"], "Both pictures are to be written"),
         (["--classifiers", "cloud"], "costs about 0.005 USD: allow it with --max-cost 0.005."),
-        (["--classifiers", "cloud", "--max-cost", "0.004"], "more than --max-cost 0.004."),
+        (["--classifiers", "cloud", "--max-cost", "0.004"], "more than --max-cost 0.004:"),
     ],
 )
 def test_a_wrong_request_gets_one_sentence_and_writes_nothing(
@@ -241,7 +241,7 @@ def test_a_service_is_asked_when_it_is_named_and_paid_for(command: Command) -> N
         "photo.png", "-o", "b.png", "--classifiers", "cloud", "--max-cost", "9", given=given
     )
     assert code == 2
-    assert "confirm it in a terminal" in err
+    assert "run it in a terminal and confirm it" in err
 
 
 def test_with_force_a_file_is_written_over(command: Command) -> None:

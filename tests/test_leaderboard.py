@@ -160,7 +160,7 @@ def test_the_headline_takes_the_place_of_single_attacks():
     assert rows["strong"]["robust l2 0.1 %"] == "50.0"
     assert rows["emopy"]["robust 8/255 %"] == "-"
     notes = " ".join(leaderboard_table([cell("strong", robust=robust(*points))]).notes)
-    assert "under every attack run with that or a smaller epsilon" in notes
+    assert "under every attack with that or a smaller epsilon" in notes
 
 
 def test_cells_of_other_conditions_are_no_rows():

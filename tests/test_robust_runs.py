@@ -184,7 +184,7 @@ def test_a_black_box_attack_runs_on_some_faces_and_its_queries_are_told(tmp_path
     assert value(large, "accuracy") < 1.0, "160 and 40 levels are not fooled, 80 and 120 are"
     survived = cell(stored, attack=None)["robust"]
     assert [r["epsilon"] for r in survived] == [10 / 255, EPSILON]
-    assert survived[0]["estimate"]["n"] == IMAGES
+    assert survived[0]["estimate"]["n"] == 5, "the others were not tried"
     assert survived[0]["estimate"]["value"] >= survived[1]["estimate"]["value"]
     assert survived[0]["images"] == {"climb": 5}
     asked = model.asked

@@ -154,6 +154,6 @@ def test_it_joins_a_run_with_broken_ones_beside_it(
             axes = [c["axes"] for c in done_cells if c["axes"]["dataset"] == dataset]
             axes = [a for a in axes if a["detector"] == detector]
             attacked = {a.get("attack", "none") for a in axes if a["classifier"] == "third-linear"}
-            assert attacked == {"none", "fgsm", "third-jump"}, axes
+            assert attacked == {"none", "fgsm", "third-jump", "noise", "noise-l2"}, axes
             assert {a["classifier"] for a in axes} == {"prior", "third-linear"}
     assert not [cell for cell in cells if cell["status"] not in ("ok", "skipped")]

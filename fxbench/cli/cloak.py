@@ -168,6 +168,11 @@ def command(
             picture, result, boxes, areas, company.detector, company.asked, target
         )
         changed = cloak_effect.difference(picture, result, areas)
+    if target is not None and all(one.changed("after") is None for one in told):
+        raise UsageError(
+            f"No classifier that knows {target_label} says anything else of a face in {image}, so "
+            "that nothing could be turned to it: nothing was written. Name another --target-label."
+        )
     left_out = [*cast.left_out, *company.left_out]
     _write(cloaked, result)
     if drawing is not None:

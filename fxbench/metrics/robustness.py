@@ -103,12 +103,14 @@ def robust_at(right_clean: Bool, conditions: Sequence[Condition]) -> list[dict[s
     Returns:
         For each norm, in the order given, and each epsilon above 0 that occurs, ascending: `norm`,
         `epsilon`, `attacks` (the names of those counted, each once), `images` (by name, on how many
-        images each was run) and `estimate` over all N images.
+        images each was run) and `estimate`, over the images that any of them was run on.
     """
     records: list[dict[str, Any]] = []
     for norm in dict.fromkeys(condition.norm for condition in conditions):
         own = [c for c in conditions if c.norm == norm and c.epsilon > 0]
-        survives = right_clean.copy()
+        # What no attack was run on is no evidence: it would look like survival.
+        tried = np.any([c.attacked for c in own], axis=0) if own else np.zeros_like(right_clean)
+        survives = right_clean & tried
         run_on: dict[str, Bool] = {}
         for epsilon in sorted({condition.epsilon for condition in own}):
             for condition in own:
@@ -124,7 +126,7 @@ def robust_at(right_clean: Bool, conditions: Sequence[Condition]) -> list[dict[s
                     "epsilon": epsilon,
                     "attacks": names,
                     "images": {name: int(run_on[name].sum()) for name in names},
-                    "estimate": proportion(int(survives.sum()), len(survives)),
+                    "estimate": proportion(int(survives.sum()), int(tried.sum())),
                 }
             )
     return records
