@@ -497,3 +497,17 @@ def test_debug_shows_where_it_failed(tmp_path: Path) -> None:
     )
     assert "Traceback" in done.stderr
     assert done.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"), [("transfer", "--surrogates"), ("corruptions", "--corruptions")]
+)
+def test_in_place_of_an_empty_table_it_says_what_would_fill_it(
+    fxbench: Fxbench, ferplus: Path, name: str, mend: str
+) -> None:
+    fxbench(*run_arguments(ferplus))
+    code, out, _ = fxbench("tables", "--table", name)
+    assert code == 0
+    assert "This run has no" in out
+    assert mend in out
+    assert json.loads(fxbench("tables", "--table", name, "--format", "json")[1]) == []

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@click.option("--datasets", type=Names(), help="Datasets; by default all that are ready.")
+@click.option(
+    "--datasets",
+    type=Names(),
+    help="Datasets; by default those whose place was given, else `mini`.",
+)
 @click.option("--split", help="The split of each dataset; by default test, else valid.")
 @click.option("--protocol", help="Which images count and what is right; see docs/datasets.md.")
 @click.option("--detectors", type=Names(), help="Face detectors.")

@@ -31,6 +31,13 @@ _USUAL = (
 )
 _NAMES = (*_USUAL, "matrix", "recall")
 _OF_CLASSIFIERS = ("accuracy", "robustness", "latency", "matrix", "recall")
+_NONE = {
+    "robust": "result under attack: give --attacks, such as fgsm,pgd, to `fxbench run`.",
+    "transfer": "transfer: give --surrogates and --targets to `fxbench run`.",
+    "corruptions": "corrupted pictures: give --corruptions all to `fxbench run`.",
+    "sanity": "attack that could be checked: give --attacks, such as fgsm,pgd, to `fxbench run`.",
+}
+"""What is said in the place of an empty table."""
 NO_CLASSIFIER = "This run has no classifier's result: `fxbench tables` shows what it has."
 
 
@@ -101,6 +108,9 @@ def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) 
         for name, table in made.items()
         if table.rows or len(names) == 1 or (name == "robustness" and _could_be_mended(stored))
     }
+    if people and not several and names[0] in _NONE and not made[names[0]].rows:
+        click.echo(f"This run has no {_NONE[names[0]]}")
+        return
     if form != "csv" and len(names) == 1 and _lacks_classifier(stored, names[0], made):
         click.echo(NO_CLASSIFIER)
         return
