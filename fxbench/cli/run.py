@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--datasets",
     type=Names(),
-    help="Datasets; by default those whose place was given, else `mini`.",
+    help="Datasets; by default those whose place was given, else those that come with images.",
 )
 @click.option("--split", help="The split of each dataset; by default test, else valid.")
 @click.option("--protocol", help="Which images count and what is right; see docs/datasets.md.")
