@@ -13,7 +13,7 @@ from fxbench.attacked import UnansweredError
 from fxbench.budget import check_budget
 from fxbench.chunks import Chunk
 from fxbench.errors import PluginError
-from fxbench.labels import EMOTIONS
+from fxbench.labels import EMOTIONS, column_of
 from fxbench.transfer import carried
 from fxbench.types import Bool, FaceSpec, Float32, Int64, UInt8
 from fxbench.views import failures_of
@@ -90,7 +90,7 @@ def made(
         if found is not None:
             calls.known(attack, found.adversarial)
             return replace(found, key=key)
-    columns = np.array([_column(surrogate.labels, e) for e in EMOTIONS], np.int64)
+    columns = np.array([column_of(surrogate.labels, e) for e in EMOTIONS], np.int64)
     towards = None if cell.target_label is None else EMOTIONS.index(cell.target_label)
     answer = perturbed(
         attack,
@@ -152,10 +152,6 @@ def on_target(
     moved = carried(change, surrogate, target, *boxes)
     wanted = (faces.astype(np.float32) + moved) / np.float32(255)
     return held(faces, wanted, norm, epsilon)
-
-
-def _column(labels: tuple[str | None, ...], emotion: str) -> int:
-    return labels.index(emotion) if emotion in labels else -1
 
 
 def _distance(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from fxbench.component import Component, Weights
+from fxbench.errors import UnavailableError
 from fxbench.options import Options
 from fxbench.registry import Entry
 from fxbench.weights import in_the_way, wrong_size
@@ -77,6 +78,19 @@ def availability(entry: Entry, options: Options) -> Availability:
             f"--set {component.owner}.{example.name}={example.type.upper()}",
         )
     return READY
+
+
+def require(entry: Entry, options: Options) -> None:
+    """See to it that a component that was named can be used.
+
+    Raises:
+        UnavailableError: it lacks something; the message says what mends that.
+    """
+    state = availability(entry, options)
+    if state.state != "ready":
+        raise UnavailableError(
+            f"The {entry.kind.name} {entry.name} can't be used: {state.detail} {state.mend}"
+        )
 
 
 def _without(component: Component, lost: list[Weights]) -> Availability:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fxbench.availability import availability
+from fxbench.availability import availability, require
 from fxbench.cloak_effect import Asked, role_of
 from fxbench.costs import Costs
 from fxbench.errors import FxbenchError, UnavailableError, UsageError
@@ -15,6 +15,7 @@ from fxbench.names import unknown_name
 from fxbench.options import Options
 from fxbench.protocols import Detector, Differentiable
 from fxbench.registry import Entry, Registry
+from fxbench.selection import ready
 
 PICTURES = 5
 """So many pictures of each face are shown to a classifier."""
@@ -98,7 +99,7 @@ def _detector(registry: Registry, options: Options, name: str | None) -> Entry:
             traits = entry.component.traits
             if "default" not in traits or "floor" in traits or entry.component.sends:
                 continue
-            if availability(entry, options).state == "ready":
+            if ready(entry, options):
                 return entry
         raise UnavailableError(
             "No default detector is ready: `fxbench list --kind detector` says what each lacks; "
@@ -109,7 +110,7 @@ def _detector(registry: Registry, options: Options, name: str | None) -> Entry:
         raise UsageError(
             f"{name} sends the picture to a service: find the faces with a detector that runs here."
         )
-    _require(entry, options)
+    require(entry, options)
     return entry
 
 
@@ -129,7 +130,7 @@ def _chosen(
         entry = registry.get("classifier", name)
         if gradient and ("gradient" not in entry.component.traits or entry.component.sends):
             raise UsageError(_no_gradient(registry, entry))
-        _require(entry, options)
+        require(entry, options)
         chosen[name] = entry
     for entry in registry.of_kind("classifier") if "all" in names else ():
         component = entry.component
@@ -154,14 +155,6 @@ def _no_gradient(registry: Registry, entry: Entry) -> str:
     if network in able:
         return f"{entry.name} gives no gradient: name {network}, the same network, instead."
     return f"{entry.name} gives no gradient: surrogates are {', '.join(able) or 'not installed'}."
-
-
-def _require(entry: Entry, options: Options) -> None:
-    state = availability(entry, options)
-    if state.state != "ready":
-        raise UnavailableError(
-            f"The {entry.kind.name} {entry.name} can't be used: {state.detail} {state.mend}"
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

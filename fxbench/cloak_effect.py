@@ -17,6 +17,7 @@ import numpy as np
 from fxbench.component import Component
 from fxbench.faces import crops, match
 from fxbench.facework import probabilities
+from fxbench.labels import column_of
 from fxbench.protocols import Classifier, Detector
 from fxbench.types import Boxes, Float32, Float64, Int64, UInt8
 from fxbench.views import failures_of
@@ -178,7 +179,7 @@ def ask(
     }
     told = []
     for one in asked:
-        wanted = None if target is None else _column(one.classifier, target)
+        wanted = None if target is None else column_of(one.classifier.labels, target)
         answers = {
             name: _answers(one, picture, xyxy, faces.tolist())
             for name, (picture, xyxy, faces) in pictures.items()
@@ -188,10 +189,6 @@ def ask(
             after = dict(zip(CHANGES, others, strict=True))
             told.append(Told(one.name, one.role, one.network, face, before, after, wanted))
     return told
-
-
-def _column(classifier: Classifier, target: str) -> int:
-    return classifier.labels.index(target) if target in classifier.labels else -1
 
 
 def _answers(one: Asked, picture: UInt8, boxes: Float32, faces: list[int]) -> dict[int, Answer]:

@@ -36,6 +36,7 @@ class Collector:
     def __init__(self, plan: Plan, chunks: Chunks) -> None:
         self._plan = plan
         self._chunks = chunks
+        self._latest: tuple[str, Cell, list[Chunk]] | None = None
 
     def readable(self, source: Source, errors: Mapping[Cell, str]) -> Readable:
         """Which images count: all that could be decoded.
@@ -132,10 +133,14 @@ class Collector:
         )
 
     def _results(self, source: Source, cell: Cell) -> list[Chunk]:
-        return [
-            self._chunks.get(result_key(self._plan, source, answers, cell))
-            for answers in source.chunks()
-        ]
+        # What is read of a cell is read at once: answers, silence, adversarial faces.
+        if self._latest is None or self._latest[:2] != (source.key, cell):
+            parts = [
+                self._chunks.get(result_key(self._plan, source, answers, cell))
+                for answers in source.chunks()
+            ]
+            self._latest = source.key, cell, parts
+        return self._latest[2]
 
     def adversarial(self, source: Source, cell: Cell) -> list[str]:
         """The keys of the chunks of adversarial faces that a cell's outputs are of."""

@@ -13,7 +13,6 @@ from fxbench.attackwork import Made, made, on_target
 from fxbench.cells import Cell
 from fxbench.errors import PluginError
 from fxbench.faces import choose, crops, match
-from fxbench.labels import EMOTIONS
 from fxbench.schemes import shared_points
 from fxbench.types import (
     Batch,
@@ -294,11 +293,6 @@ def one_box_each(truth: Truth | None, count: int) -> Float32 | None:
     boxes = np.full((count, 4), np.nan, np.float32)
     boxes[truth.frame[::-1]] = truth.xyxy[::-1]
     return boxes
-
-
-def columns_of(labels: tuple[str | None, ...]) -> Int64:
-    """For each of the eight emotions the first output that means it, or -1; int64 (8,)."""
-    return np.array([labels.index(e) if e in labels else -1 for e in EMOTIONS], np.int64)
 
 
 def probabilities(name: str, classifier: Any, faces: UInt8) -> Float32:

@@ -66,3 +66,8 @@ def parse_labels(names: Sequence[str], where: str) -> tuple[str | None, ...]:
     if not any(labels):
         raise UsageError(f"{where} names no emotion: expected are some of {', '.join(EMOTIONS)}.")
     return labels
+
+
+def column_of(labels: Sequence[str | None], emotion: str) -> int:
+    """The first output that means an emotion, or -1 where none does."""
+    return labels.index(emotion) if emotion in labels else -1

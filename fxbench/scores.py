@@ -62,6 +62,7 @@ class Scores:
         self._collector = collector
         self._readable = readable
         self._further: dict[Cell, Columns] = {}
+        self._adversarial: dict[Cell, list[str]] = {}
         self._right: dict[Cell, Bool] = {}
         self._families: dict[Cell, Family] = {}
         for cell in cells:
@@ -105,6 +106,7 @@ class Scores:
             self.answered[cell], self._further[cell] = self._collector.predictions(
                 self._source, rows, cell
             )
+            self._adversarial[cell] = self._collector.adversarial(self._source, cell)
 
     def _score(self, cell: Cell) -> None:
         collector, source, answers = self._collector, self._source, self.answers(cell)
@@ -123,7 +125,7 @@ class Scores:
                 labelled: Bool = self._readable.answers.labels >= 0
                 self._families[cell] = Family(cell, self._right_of(cell), labelled)
         result["chunks"] = collector.keys(source, cell)
-        result["adversarial"] = collector.adversarial(source, cell)
+        result["adversarial"] = self._adversarial.get(cell, [])
         result["images"]["unreadable"] = len(self._readable.unreadable)
         result["unanswered"] = self.silent[cell]
         if cell.align is not None:

@@ -33,6 +33,7 @@ from fxbench.metrics.sanity import (
 )
 from fxbench.registry import Registry
 from fxbench.scoring import Predictions, score, top_emotions
+from fxbench.tabular import format_epsilon
 from fxbench.types import Answers, Bool
 
 Columns = Mapping[str, npt.NDArray[Any]]
@@ -167,10 +168,7 @@ class Tried:
     @property
     def name(self) -> str:
         """Attack, norm and budget, and the surrogate where it is another one."""
-        cell = self.cell
-        steps = (cell.epsilon or 0.0) * 255
-        budget = f"{round(steps)}/255" if abs(steps - round(steps)) < 1e-3 else f"{cell.epsilon:g}"
-        return f"{self.attack} {cell.norm} {budget}"
+        return f"{self.attack} {self.cell.norm} {format_epsilon(self.cell.epsilon)}"
 
     @property
     def attack(self) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from fxbench.availability import availability
-from fxbench.errors import FxbenchError, PluginError, UnavailableError, UsageError
+from fxbench.availability import availability, require
+from fxbench.errors import FxbenchError, PluginError, UsageError
 from fxbench.keys import component_digest, digest
 from fxbench.labels import EMOTIONS
 from fxbench.names import unknown_name
@@ -272,11 +272,7 @@ def datasets(
     elif "all" in selection.datasets:
         wide = {entry.name: entry for entry in registry.of_kind("dataset")}
     for entry in named.values():
-        state = availability(entry, options)
-        if state.state != "ready":
-            raise UnavailableError(
-                f"The dataset {entry.name} can't be used: {state.detail} {state.mend}"
-            )
+        require(entry, options)
     sources: list[Source] = []
     errors: list[FxbenchError] = []
     mends: list[str] = []

@@ -106,7 +106,8 @@ def test_faces_that_hardly_can_be_placed_on_are_survived(made, name):
     xy = points_of(image).xy
     profile = xy * np.float32([0.02, 1])
     for odd in (xy * 0, profile, xy * np.float32([1, 0]), xy + 1e7, xy * -3, xy * 1e5):
-        corrupted(made[name], 5, image, points=Points(odd.astype(np.float32), "300w-68"))
+        answer = corrupted(made[name], 5, image, points=Points(odd.astype(np.float32), "300w-68"))
+        assert (answer.shape, answer.dtype) == (image.shape, np.uint8)
 
 
 @pytest.mark.parametrize("name", PLACED)

@@ -297,5 +297,7 @@ def test_an_array_that_cannot_be_written_is_no_obstacle():
     for array in (faces, targets, seeds):
         array.flags.writeable = False
     for name in COMPONENTS:
-        attack = made(name)
-        attack.perturb(Frozen(model._classifier), faces, targets, epsilon=0.1, seeds=seeds)
+        told = {"epsilon": 0.1, "seeds": seeds}
+        answer = made(name).perturb(Frozen(model._classifier), faces, targets, **told)
+        usual = made(name).perturb(WhiteBox(model._classifier), faces, targets, **told)
+        assert (answer == usual).all(), name

@@ -15,7 +15,7 @@ import click
 from fxbench.cli.model import model_options, refuse_without_model
 from fxbench.cli.options import settings_option
 from fxbench.cli.values import Names
-from fxbench.errors import UnavailableError, UsageError
+from fxbench.errors import UsageError
 from fxbench.names import unknown_name
 
 if TYPE_CHECKING:
@@ -196,13 +196,9 @@ def _refuse(entry: Entry, options: Options) -> None:
         UnavailableError: it lacks something.
         UsageError: it sends images to a service.
     """
-    from fxbench.availability import availability
+    from fxbench.availability import require
 
-    state = availability(entry, options)
-    if state.state != "ready":
-        raise UnavailableError(
-            f"The classifier {entry.name} can't be used: {state.detail} {state.mend}"
-        )
+    require(entry, options)
     if entry.component.sends:
         raise UsageError(
             f"{entry.name} sends images to a service, once for each way to read them: audit a "

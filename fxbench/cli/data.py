@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from fxbench.cli.options import settings_option
-from fxbench.errors import UnavailableError, UsageError
+from fxbench.errors import UsageError
 from fxbench.names import unknown_name
 from fxbench.registry import Registry, discover
 
@@ -96,18 +96,14 @@ def _build(
     seed: int,
     report: object,
 ) -> None:
-    from fxbench.availability import availability
+    from fxbench.availability import require
     from fxbench.loader import Loader
     from fxbench.options import resolve
 
     options = resolve((e.component for e in registry.entries), settings, os.environ, Path())
     builder, dataset = registry.get("builder", name), registry.get("dataset", source)
     for entry in (builder, dataset):
-        state = availability(entry, options)
-        if state.state != "ready":
-            raise UnavailableError(
-                f"The {entry.kind.name} {entry.name} can't be used: {state.detail} {state.mend}"
-            )
+        require(entry, options)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is there already and not empty: name another folder with -o.")
     loader = Loader(options)

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from fxbench.availability import availability
-from fxbench.errors import DataError, UnavailableError, UsageError
+from fxbench.availability import availability, require
+from fxbench.errors import DataError, UsageError
 from fxbench.faces import crops
 from fxbench.files import write_atomic, write_json
 from fxbench.labels import EMOTIONS
@@ -95,11 +95,11 @@ def prepare(
     entry = registry.get("trainer", request.name)
     source = _dataset(registry, options, request.dataset)
     for needed in (entry, source):
-        _usable(needed, options)
+        require(needed, options)
     teacher = None
     if request.teacher is not None:
         teacher = registry.get("classifier", request.teacher)
-        _usable(teacher, options)
+        require(teacher, options)
         if teacher.component.sends:
             raise UsageError(
                 f"{teacher.name} sends images to a service, each of them twice: take a teacher "
@@ -236,14 +236,6 @@ def _dataset(registry: Registry, options: Options, name: str | None) -> Entry:
         "There is no dataset to train on: say where one is, such as "
         "--set ferplus.path=~/data/ferplus."
     )
-
-
-def _usable(entry: Entry, options: Options) -> None:
-    state = availability(entry, options)
-    if state.state != "ready":
-        raise UnavailableError(
-            f"The {entry.kind.name} {entry.name} can't be used: {state.detail} {state.mend}"
-        )
 
 
 def _check_folder(request: Request) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from fxbench.adversary import aim, perturbed, seeds_of
 from fxbench.faces import crops
-from fxbench.labels import EMOTIONS
+from fxbench.labels import EMOTIONS, column_of
 from fxbench.pipeline import BATCH
 from fxbench.types import Float32, UInt8
 
@@ -64,7 +64,7 @@ class Faces:
         images = [image for batch in ours.batches() for image in batch.frames.images]
         answers = ours.source.answers
         labels = classifier.labels
-        columns = [labels.index(e) if e in labels else -1 for e in EMOTIONS]
+        columns = [column_of(labels, e) for e in EMOTIONS]
         aimed = aim(answers.labels, np.array(columns), len(labels))
         index = np.flatnonzero(aimed.attacked)
         size = [(0, 0, image.shape[1], image.shape[0]) for image in images]
