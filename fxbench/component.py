@@ -20,6 +20,7 @@ TRAITS = frozenset(
         "baseline",
         "black-box",
         "common",
+        "contours",
         "control",
         "default",
         "fixed",
@@ -28,6 +29,8 @@ TRAITS = frozenset(
         "iterative",
         "minimum",
         "placed",
+        "points",
+        "probabilities",
         "recorded",
         "unscored",
     }
@@ -42,6 +45,9 @@ for answers only; `iterative`: a larger epsilon must make it stronger; `control`
 afraid of, but one that others are compared with, it stands in every run with attacks.
 Of corruptions: `common`: one of the 15 that count in the mean corruption error; `placed`: it is
 put onto the landmarks of a face.
+Of landmarkers: `contours`: its points draw brows, eyes, nose and lips.
+Of spotters: `points`: it wants the landmarks of such a landmarker; `probabilities`: it wants a
+classifier's.
 Of detectors: `unscored`: its boxes carry no score, so that they have no order."""
 
 

@@ -61,6 +61,14 @@ def fxbench_corruptions() -> Iterable[Component]:  # type: ignore[empty-body]
 
 
 @hookspec
+def fxbench_spotters() -> Iterable[Component]:  # type: ignore[empty-body]
+    """What finds expressions in videos. Each factory returns a :class:`fxbench.protocols.Spotter`.
+
+    Since 0.3.
+    """
+
+
+@hookspec
 def fxbench_datasets() -> Iterable[Component]:  # type: ignore[empty-body]
     """Labelled images. Each factory returns a :class:`fxbench.protocols.Dataset`.
 

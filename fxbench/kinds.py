@@ -31,6 +31,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("classifier", "classifiers", "fxbench_classifiers", "Classifier"),
     Kind("attack", "attacks", "fxbench_attacks", "Attack"),
     Kind("corruption", "corruptions", "fxbench_corruptions", "Corruption"),
+    Kind("spotter", "spotters", "fxbench_spotters", "Spotter"),
     Kind("trainer", "trainers", "fxbench_trainers", "Trainer", compared=False),
     Kind("builder", "builders", "fxbench_builders", "Builder", compared=False),
 )

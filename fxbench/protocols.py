@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fxbench.attacked import QueryModel, WhiteBox
+    from fxbench.clips import Clip, Interval, Track
     from fxbench.training.contract import Trained, TrainingData, Watcher
 
 
@@ -230,6 +231,37 @@ class Dataset(Protocol):
         """The images of `rows` (ascending), in order, in one or more batches.
 
         An image that can't be read is a :class:`fxbench.types.Failure` of its batch.
+        """
+        ...
+
+
+@runtime_checkable
+class Videos(Dataset, Protocol):
+    """A dataset whose rows are the frames of videos, clip after clip.
+
+    `batches` gives the frames their `time_s`. It is asked for frames of one clip at a time, clip
+    after clip, each in order.
+    """
+
+    def clips(self, split: str) -> tuple[Clip, ...]:
+        """The videos of a split, in the order of their rows, which they cover without a gap."""
+        ...
+
+
+@runtime_checkable
+class Spotter(Protocol):
+    """Finds when a person in a video shows an expression.
+
+    The component says by its traits what it wants of each frame beside the picture and the face's
+    box: `points`, `probabilities`.
+    """
+
+    def spot(self, track: Track) -> tuple[Interval, ...]:
+        """The expressions, in the order of their onsets, in frames of the clip.
+
+        Args:
+            track: the person, part by part. Its pictures can be seen once, and should not be kept:
+                a video may be long.
         """
         ...
 

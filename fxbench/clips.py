@@ -1,0 +1,154 @@
+"""Videos: what is in a clip, what a spotter is given of it, and what it answers.
+
+Frames count from 0 within their clip, and the first and the last frame of an interval belong to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from fxbench.errors import PluginError
+from fxbench.types import Float32, Float64, Int64, Points, UInt8, check_array, check_image
+
+MICRO, MACRO = "micro", "macro"
+"""The kinds of expressions: see :func:`kind_of`."""
+
+MICRO_SECONDS = 0.5
+"""A micro-expression lasts this long at most, or :data:`MICRO_ONSET_SECONDS` from its onset to its
+apex (Yan, Wu, Liang, Chen & Fu 2013, How fast are the leaked facial expressions: the duration of
+micro-expressions, Journal of Nonverbal Behavior 37)."""
+
+MICRO_ONSET_SECONDS = 0.26
+"""See :data:`MICRO_SECONDS`."""
+
+
+def kind_of(seconds: float, onset_seconds: float | None = None) -> str:
+    """`micro` or `macro`, by how long an expression lasts.
+
+    Args:
+        seconds: from its onset to its offset.
+        onset_seconds: from its onset to its apex, where that is known.
+    """
+    fast = onset_seconds is not None and onset_seconds <= MICRO_ONSET_SECONDS
+    return MICRO if fast or seconds <= MICRO_SECONDS else MACRO
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An expression in a clip.
+
+    Attributes:
+        onset: its first frame.
+        apex: the frame where it is strongest; None where that is not known.
+        offset: its last frame.
+        kind: `micro` or `macro`.
+        score: how sure a spotter is, on a scale of its own; 1 in a truth.
+    """
+
+    onset: int
+    apex: int | None
+    offset: int
+    kind: str
+    score: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.onset <= self.offset:
+            raise PluginError(
+                f"An interval from frame {self.onset} to {self.offset} must begin at 0 or later "
+                "and end no sooner than it begins."
+            )
+        if self.apex is not None and not self.onset <= self.apex <= self.offset:
+            raise PluginError(
+                f"The apex {self.apex} of an interval must lie in it, from {self.onset} to "
+                f"{self.offset}."
+            )
+        if self.kind not in (MICRO, MACRO):
+            raise PluginError(f"An interval's kind must be 'micro' or 'macro', not {self.kind!r}.")
+        if not np.isfinite(self.score):
+            raise PluginError(f"An interval's score must be a finite number, not {self.score}.")
+
+    @property
+    def frames(self) -> int:
+        """How many frames it has."""
+        return self.offset - self.onset + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A video of a dataset.
+
+    Attributes:
+        name: unique within the split.
+        first: the row of its first frame; the others follow.
+        frames: how many rows it has. A video that can't be opened has one, which is a failure.
+        fps: frames per second, on average.
+        emotion: what it shows, an index into EMOTIONS; -1 where that is not known.
+        subject: who it shows; empty where that is not known.
+        intervals: the expressions in it, in order; None where nobody has looked for them.
+    """
+
+    name: str
+    first: int
+    frames: int
+    fps: float
+    emotion: int = -1
+    subject: str = ""
+    intervals: tuple[Interval, ...] | None = None
+
+    @property
+    def rows(self) -> range:
+        """The rows of its frames."""
+        return range(self.first, self.first + self.frames)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Some frames of a clip, one after another, with what is known of one person in them.
+
+    Attributes:
+        frame: int64 (N,), ascending; some are left out where a run takes fewer frames per second.
+        time_s: float64 (N,), seconds into the clip.
+        images: N whole pictures, RGB uint8 (H, W, 3).
+        xyxy: float32 (N, 4), the person's face in pixels; a row of NaN where it was not found.
+        points: its landmarks, a row for each frame, of NaN where they were not located; None for a
+            spotter that doesn't want any.
+        probabilities: float32 (N, 8) in the order of EMOTIONS, 0 for emotions that the classifier
+            doesn't have; a row of NaN where there was no face. None like `points`.
+    """
+
+    frame: Int64
+    time_s: Float64
+    images: tuple[UInt8, ...]
+    xyxy: Float32
+    points: Points | None = None
+    probabilities: Float32 | None = None
+
+    def __post_init__(self) -> None:
+        count = len(self.images)
+        check_array("Part.frame", self.frame, np.int64, (count,))
+        check_array("Part.time_s", self.time_s, np.float64, (count,))
+        check_array("Part.xyxy", self.xyxy, np.float32, (count, 4))
+        for image in self.images:
+            check_image("An image of Part", image)
+        if self.points is not None and len(self.points.xy) != count:
+            raise PluginError(f"Part has {len(self.points.xy)} rows of points, {count} images.")
+        if self.probabilities is not None:
+            check_array("Part.probabilities", self.probabilities, np.float32, (count, 8))
+
+
+class Track:
+    """A person through a clip, part by part, once: nothing keeps the pictures.
+
+    Attributes:
+        fps: frames per second of those that are given.
+    """
+
+    def __init__(self, fps: float, parts: Iterable[Part]) -> None:
+        self.fps = fps
+        self._parts = iter(parts)
+
+    def __iter__(self) -> Iterator[Part]:
+        return self._parts
