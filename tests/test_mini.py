@@ -132,9 +132,11 @@ def test_what_it_does_not_have_is_told(mini: Mini) -> None:
         next(mini.batches("test", np.array([2300])))
 
 
-def test_it_needs_no_option_no_extra_and_no_heavy_import() -> None:
-    (component,) = fxbench_datasets()
-    assert (component.options, component.extra, component.requires) == ((), None, ())
+def test_they_need_no_option_no_extra_and_no_heavy_import() -> None:
+    components = tuple(fxbench_datasets())
+    assert [component.name for component in components] == ["mini", "mini-clips"]
+    for component in components:
+        assert (component.options, component.extra, component.requires) == ((), None, ())
     code = (
         "import sys, fxbench_mini; fxbench_mini.fxbench_datasets()[0].factory\n"
         "print(*{name.partition('.')[0] for name in sys.modules})"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from fxbench_mini.build import MiniBuilder
     from fxbench_mini.dataset import Mini
+    from fxbench_mini.mini_clips import MiniClips
 
 TERMS = Terms(
     licence=(
@@ -31,6 +32,13 @@ def _mini() -> Mini:
     return Mini(FOLDER, TERMS)
 
 
+def _mini_clips() -> MiniClips:
+    from fxbench_mini.dataset import FOLDER
+    from fxbench_mini.mini_clips import MiniClips
+
+    return MiniClips(FOLDER / "clips", TERMS)
+
+
 def _builder() -> MiniBuilder:
     from fxbench_mini.build import MiniBuilder
 
@@ -39,7 +47,7 @@ def _builder() -> MiniBuilder:
 
 @hookimpl
 def fxbench_datasets() -> Iterable[Component]:
-    """The dataset `mini`."""
+    """The datasets `mini` and `mini-clips`."""
     return [
         Component(
             name="mini",
@@ -48,7 +56,15 @@ def fxbench_datasets() -> Iterable[Component]:
             traits=frozenset({"default"}),
             terms=TERMS,
             licence=TERMS.licence,
-        )
+        ),
+        Component(
+            name="mini-clips",
+            summary="30 short synthetic videos with micro- and macro-expressions, and every "
+            "frame's 68 landmarks: they come along.",
+            factory=_mini_clips,
+            terms=TERMS,
+            licence=TERMS.licence,
+        ),
     ]
 
 
