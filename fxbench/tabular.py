@@ -90,6 +90,14 @@ def _interval(row: Row, key: str) -> str:
     return f"{_percent(row, key)} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
+def _number_interval(row: Row, key: str, digits: int) -> str:
+    low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
+    value = f"{row[key]:.{digits}f}"
+    if low is None or high is None:
+        return value
+    return f"{value} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
 def _found(row: Row, key: str) -> str:
     share = f" ({100 * row[key] / row['n']:.1f} %)" if row["n"] else ""
     return f"{row[key]:,}/{row['n']:,}{share}"
@@ -150,11 +158,14 @@ FORMATS: dict[str, Callable[[Row, str], str]] = {
     "relative": lambda row, key: f"{row[key]:.1f}",
     "error": lambda row, key: f"{row[key]:.4f}",
     "number": lambda row, key: f"{row[key]:.3f}",
+    "error-interval": lambda row, key: _number_interval(row, key, 4),
+    "number-interval": lambda row, key: _number_interval(row, key, 3),
     "time": lambda row, key: f"{row[key]:.{2 if row[key] < 10 else 1}f}",
     "rate": lambda row, key: f"{row[key]:,.{1 if row[key] < 100 else 0}f}",
     "count": lambda row, key: f"{row[key]:,}",
     "epsilon": lambda row, key: format_epsilon(row[key]),
     "found": _found,
+    "hits": lambda row, key: f"{row[key]:,}/{row['fp']:,}/{row['fn']:,}",
     "rank": _rank,
     "status": _status,
 }
