@@ -21,7 +21,7 @@ from fxbench.options import plain
 from fxbench.progress import Observer, Silent
 from fxbench.registry import Registry, discover
 from fxbench.selection import Selection
-from fxbench.tables import flat
+from fxbench.tables import flat, kind_of
 from fxbench.tables_faces import detection_table, landmark_table
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Run:
         cells = self._stored.cells
         tables = (landmark_table(cells), detection_table(cells))
         scored = {row["id"]: row for table in tables for row in table.rows}
-        others = [cell for cell in cells if not cell["axes"].get("classifier")]
+        others = [cell for cell in cells if kind_of(cell) != "classifier"]
         located = [scored.get(cell["id"], flat(cell)) for cell in others]
         return pd.DataFrame([*leaderboard_rows(cells), *located])
 
@@ -131,6 +131,10 @@ def run(
     corruptions: Names = None,
     severities: Iterable[int] = (1, 2, 3, 4, 5),
     align: Names = "none",
+    spotters: Names = None,
+    every: Iterable[int] = (1,),
+    smoothing: Iterable[float] = (0.0,),
+    fps: float | None = None,
     limit: int | None = None,
     options: Mapping[str, Any] | None = None,
     results: StrPath = "results",
@@ -158,7 +162,11 @@ def run(
         severities: of the corruptions, from 1 to 5.
         align: how faces are aligned before they are classified: some of `none`, `eyes` and
             `similarity`.
-        limit: at most so many images of each dataset, evenly spaced.
+        spotters: None for the default ones; they run on videos.
+        every: in videos, faces are looked for in every so many frames, and followed in between.
+        smoothing: in videos, over how many seconds classifiers' answers are smoothed as well.
+        fps: how many frames of a video are taken per second at most; None for all.
+        limit: at most so many images of each dataset, evenly spaced; of videos whole ones.
         options: of components, such as `{"ferplus.path": "~/data/ferplus"}`.
         results: the folder that run folders are made in.
         threads: of the numerical libraries, None for what OMP_NUM_THREADS says, else all
@@ -190,6 +198,10 @@ def run(
         corruptions=_names(corruptions),
         severities=tuple(severities),
         aligns=_names(align) or ("none",),
+        spotters=_names(spotters),
+        every=tuple(every),
+        smoothing=tuple(smoothing),
+        fps=fps,
         limit=limit,
     )
     prepared = runner.prepare(selection, _settings(options), registry)

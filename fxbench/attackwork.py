@@ -21,7 +21,7 @@ from fxbench.views import failures_of
 if TYPE_CHECKING:
     from fxbench.cells import Cell
     from fxbench.pipeline import Pipeline
-    from fxbench.selection import Source
+    from fxbench.sources import Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)

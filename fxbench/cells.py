@@ -6,16 +6,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fxbench.keys import digest
-from fxbench.selection import Reason, Source
+from fxbench.selection import Reason
+from fxbench.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One combination. An axis that is None is at its default and left out of the record.
 
-    With a classifier it is about emotions, else with a landmarker about its points, else about the
-    detector's boxes. A classifier's cell has a landmarker where faces are aligned, or something is
-    put onto them, by its points.
+    With a spotter it is about expressions in videos, else with a classifier about emotions, else
+    with a landmarker about its points, else about the detector's boxes. A classifier's cell has a
+    landmarker where faces are aligned, or something is put onto them, by its points; a spotter's
+    has the landmarker and the classifier that it wants answers of.
+
+    In videos, faces may be looked for in every k-th frame alone (`every`), and a classifier's
+    answers be smoothed over so many seconds (`smoothing`).
     """
 
     dataset: str
@@ -33,6 +38,9 @@ class Cell:
     subset: int | None = None
     corruption: str | None = None
     severity: int | None = None
+    spotter: str | None = None
+    every: int | None = None
+    smoothing: float | None = None
 
     @property
     def axes(self) -> dict[str, Any]:
@@ -48,6 +56,8 @@ class Cell:
     @property
     def kind(self) -> str:
         """The kind of component that it scores."""
+        if self.spotter is not None:
+            return "spotter"
         if self.classifier is not None:
             return "classifier"
         return "detector" if self.landmarker is None else "landmarker"
@@ -55,7 +65,7 @@ class Cell:
     @property
     def scored(self) -> str:
         """The name of the component that it scores."""
-        return self.classifier or self.landmarker or self.detector
+        return self.spotter or self.classifier or self.landmarker or self.detector
 
     @property
     def clean(self) -> Cell:
@@ -69,7 +79,7 @@ class Cell:
     def scene(self) -> Scene:
         """Where its faces are looked for, and by whom."""
         placer = self.landmarker if self.corruption is not None else None
-        return Scene(self.detector, self.corruption, self.severity, placer)
+        return Scene(self.detector, self.corruption, self.severity, placer, self.every)
 
     @property
     def attack_axes(self) -> dict[str, Any]:
@@ -90,12 +100,20 @@ class Scene:
         severity: of the corruption.
         landmarker: by whose points it is placed, in the boxes that the detector finds in the
             picture as it is; None where it isn't placed, or by the dataset's true points.
+        every: of a video, the detector looks at every so many frames and faces are followed through
+            those between; None for each frame.
     """
 
     detector: str
     corruption: str | None = None
     severity: int | None = None
     landmarker: str | None = None
+    every: int | None = None
+
+    @property
+    def unchanged(self) -> Scene:
+        """The same pictures as they are."""
+        return Scene(self.detector, every=self.every)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,5 +151,6 @@ def components(cell: Cell) -> list[tuple[str, str]]:
         ("attack", cell.attack),
         ("classifier", cell.surrogate),
         ("corruption", cell.corruption),
+        ("spotter", cell.spotter),
     ]
     return list(dict.fromkeys((kind, name) for kind, name in names if name is not None))

@@ -12,12 +12,16 @@ import numpy as np
 
 from fxbench.cells import Cell, Scene
 from fxbench.chunks import Chunk
+from fxbench.clips import Clip, Part
 from fxbench.errors import PluginError
-from fxbench.facework import BatchFaces
-from fxbench.scenes import corrupted, true_points
-from fxbench.selection import Source
+from fxbench.faces import choose
+from fxbench.facework import one_box_each
+from fxbench.pictures import Pictures, alike
+from fxbench.sources import Source
+from fxbench.spotting import Spotting, kept
 from fxbench.types import Answers, Batch, Bool, Boxes, Int64
 from fxbench.views import failures_of
+from fxbench.watching import Watch
 
 if TYPE_CHECKING:
     from fxbench.pipeline import Pipeline
@@ -97,6 +101,10 @@ class ChunkState:
         self._boxes = {scene: Columns() for scene in work.boxes}
         self._results = {key: Columns() for key in work.results}
         self._known: dict[Scene, Chunk] = {}
+        # Of the video that is under way.
+        self._clip: Clip | None = None
+        self._watches: dict[Scene, Watch] = {}
+        self._spotting: dict[str, Spotting] = {}
         self._unreadable: list[list[Any]] = []
         self._rows: list[int] = []
         self._ids: list[str] = []
@@ -116,8 +124,9 @@ class ChunkState:
         self._ids += batch.frames.ids
         self._unreadable += [[f.row, f.id, f.reason] for f in batch.failures]
         if len(batch.rows):
-            pictures = _Pictures(self, batch)
-            for _, scenes in groupby(self._scenes, key=_alike):
+            self._turn_to(batch)
+            pictures = Pictures(self, batch)
+            for _, scenes in groupby(self._scenes, key=alike):
                 # Corrupted pictures are other ones: what was answered about them is not kept on.
                 with self.pipeline.sharing():
                     for scene in scenes:
@@ -127,7 +136,7 @@ class ChunkState:
         # What failed is done with as well.
         self.pipeline.tell(images * self._work.stages - told, "")
 
-    def _in(self, scene: Scene, pictures: _Pictures) -> int:
+    def _in(self, scene: Scene, pictures: Pictures) -> int:
         """Detect, then compute what is behind it; how many units of work that was."""
         broken = self.pipeline.broken
         if {(self.source.key, scene), (self.source.key, Scene(scene.detector))} & broken:
@@ -153,6 +162,7 @@ class ChunkState:
             StoreError: a chunk can't be written.
             DataError: an image can be read at one time and not at another.
         """
+        self._end_clip()
         self._check_readable()
         images = len(self._rows)
         # With the names, predictions can be exported on a machine without the dataset.
@@ -161,16 +171,87 @@ class ChunkState:
         for scene, columns in self._boxes.items():
             broken = (self.source.key, scene) in self.pipeline.broken
             if scene.landmarker is not None:
-                columns.unanswered |= self._silent(Scene(scene.detector))
+                columns.unanswered |= self._silent(scene.unchanged)
             if not broken and columns.images == images:
                 self.pipeline.write(self._work.boxes[scene], columns.chunk(meta | names))
         for key, cell in self._work.results.items():
             columns = self._results[key]
             if cell not in self.pipeline.errors and columns.images == images:
                 # What is behind a service is as incomplete as its own answers.
-                for scene in dict.fromkeys((cell.scene, Scene(cell.detector))):
+                for scene in dict.fromkeys((cell.scene, cell.scene.unchanged)):
                     columns.unanswered |= self._silent(scene)
                 self.pipeline.write(key, columns.chunk({"labels": []} | meta))
+
+    def stop(self) -> None:
+        """Give up what is under way: the threads of spotters."""
+        for spotting in self._spotting.values():
+            spotting.stop()
+        self._spotting.clear()
+
+    def _turn_to(self, batch: Batch) -> None:
+        """Begin with another video where the batch is of one."""
+        if not self.source.clips:
+            return
+        clip = self.source.clips[int(self.source.clip_of(batch.rows[:1])[0])]
+        if clip is not self._clip:
+            self._end_clip()
+            self._clip = clip
+
+    def _end_clip(self) -> None:
+        """Keep what the spotters found in the video, whose frames they all have been given."""
+        self._watches.clear()
+        for key, spotting in self._spotting.items():
+            if self._clip is not None and (cell := self._work.results[key]):
+                try:
+                    found = spotting.end(self._clip.frames - 1)
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+                    self.pipeline.fail(self.source, error, **cell.axes)
+                    continue
+                columns = kept(found, self._clip.first)
+                self.columns(key).add(spotting.frames, spotting.seconds, **columns)
+        self._spotting.clear()
+
+    def frames_of(self, rows: Int64) -> Int64:
+        """The numbers of some frames of the video that is under way."""
+        return rows - (0 if self._clip is None else self._clip.first)
+
+    def spot(self, key: str, cell: Cell, part: Part, seconds: float) -> None:
+        """Give a spotter the next frames of the video that is under way.
+
+        Args:
+            key: of the stage.
+            cell: with the spotter.
+            part: the frames.
+            seconds: how long it took to find out what the spotter wants to know of them.
+
+        Raises:
+            PluginError: the images are of no video.
+            BaseException: what the spotter raised.
+        """
+        if self._clip is None:
+            raise PluginError(f"{self.source.entry.name} has no videos.")
+        if key not in self._spotting:
+            spotter = self.pipeline.load("spotter", str(cell.spotter))
+            fps = self.source.fps_of(self._clip)
+            self._spotting[key] = Spotting(str(cell.spotter), spotter, fps)
+        self._spotting[key].give(part)
+        self.columns(key).seconds += seconds
+
+    def scored(self, scene: Scene, batch: Batch, boxes: Boxes) -> Int64:
+        """The box of each image whose face is scored, int64 (N,); -1 where there is none.
+
+        In a video without true boxes it is that of the person who is followed.
+        """
+        count = len(batch.rows)
+        truth = one_box_each(batch.truth, count)
+        if self._clip is None or truth is not None:
+            return choose(boxes, count, truth)
+        return self._watch(scene).choose(boxes, batch.frames.time_s)
+
+    def _watch(self, scene: Scene) -> Watch:
+        if scene not in self._watches:
+            self._watches[scene] = Watch(scene.every)
+        return self._watches[scene]
 
     def _silent(self, scene: Scene) -> dict[int, list[Any]]:
         """The images of a scene that its detector gave no answer about, by row.
@@ -224,15 +305,22 @@ class ChunkState:
             return self._recall(scene, batch)
         name = scene.detector
         component = self.pipeline.load("detector", name)
+        due = np.arange(len(batch.rows))
+        if self._clip is not None:
+            due = self._watch(scene).due(len(batch.rows))
+        images = batch.frames.images
         begin = time.perf_counter()
-        boxes: Any = component.detect(batch.frames.images)
+        found: Any = Boxes.from_lists([])
+        if len(due):
+            found = component.detect(tuple(images[index] for index in due))
+        if not isinstance(found, Boxes):
+            raise PluginError(f"{name} must return Boxes, not {type(found).__name__}.")
+        boxes = found
+        if len(boxes) and boxes.frame[-1] >= len(due):
+            raise PluginError(f"{name} returned a box in image {boxes.frame[-1]} of {len(due)}.")
+        if self._clip is not None:
+            boxes = self._watch(scene).complete(batch.frames, due, boxes)
         seconds = time.perf_counter() - begin
-        if not isinstance(boxes, Boxes):
-            raise PluginError(f"{name} must return Boxes, not {type(boxes).__name__}.")
-        if len(boxes) and boxes.frame[-1] >= len(batch.rows):
-            raise PluginError(
-                f"{name} returned a box in image {boxes.frame[-1]} of {len(batch.rows)}."
-            )
         if len(boxes) > _MOST_FACES and np.bincount(boxes.frame).max() > _MOST_FACES:
             raise PluginError(f"{name} returned more than {_MOST_FACES} boxes in one image.")
         self._boxes[scene].add(
@@ -243,7 +331,9 @@ class ChunkState:
             score=boxes.score,
             track=boxes.track,
         )
-        self._boxes[scene].note_failures(batch, failures_of(component))
+        if len(due):
+            silent = [(int(due[index]), why) for index, why in failures_of(component)]
+            self._boxes[scene].note_failures(batch, silent)
         self.pipeline.tell(len(batch.rows), f"detect {name}")
         return boxes
 
@@ -265,52 +355,8 @@ class ChunkState:
         )
 
 
-class _Pictures:
-    """The pictures of a batch, scene by scene, and the faces in them."""
-
-    def __init__(self, state: ChunkState, batch: Batch) -> None:
-        self.images = len(batch.rows)
-        self._state = state
-        self._batch = batch
-        self._clean: dict[Scene, BatchFaces] = {}
-        # The latest corrupted pictures serve all detectors.
-        self._latest: tuple[tuple[Any, ...], Batch] | None = None
-
-    def faces(self, scene: Scene) -> BatchFaces:
-        """The faces that are found in a scene."""
-        if scene.corruption is None:
-            if scene not in self._clean:
-                boxes = self._state.detect(scene, self._batch)
-                self._clean[scene] = BatchFaces(self._state, self._batch, boxes)
-            return self._clean[scene]
-        batch = self._corrupted(scene)
-        return BatchFaces(self._state, batch, self._state.detect(scene, batch))
-
-    def _corrupted(self, scene: Scene) -> Batch:
-        placed_behind = scene.detector if scene.landmarker is not None else None
-        about = (scene.corruption, scene.severity, scene.landmarker, placed_behind)
-        if self._latest is None or self._latest[0] != about:
-            name, pipeline = str(scene.corruption), self._state.pipeline
-            corruption = pipeline.load("corruption", name)
-            placed = "placed" in pipeline.component("corruption", name).traits
-            if scene.landmarker is not None:
-                faces = self.faces(Scene(scene.detector))
-                points = faces.points_by_image(scene.landmarker)
-            else:
-                points = true_points(self._batch.truth) if self._batch.truth else {}
-            made = corrupted(
-                corruption, name, scene.severity or 1, self._batch, points, placed=placed
-            )
-            self._latest = about, made
-        return self._latest[1]
-
-
-def _alike(scene: Scene) -> tuple[Any, ...]:
-    return (scene.corruption or "", scene.severity or 0)
-
-
 def _order(scene: Scene) -> tuple[Any, ...]:
-    return (*_alike(scene), scene.landmarker or "", scene.detector)
+    return (*alike(scene), scene.landmarker or "", scene.detector)
 
 
 def _axes(scene: Scene) -> dict[str, Any]:

@@ -16,8 +16,8 @@ import numpy as np
 
 from fxbench.component import Component
 from fxbench.faces import crops, match
-from fxbench.facework import probabilities
 from fxbench.labels import column_of
+from fxbench.outputs import probabilities
 from fxbench.protocols import Classifier, Detector
 from fxbench.types import Boxes, Float32, Float64, Int64, UInt8
 from fxbench.views import failures_of

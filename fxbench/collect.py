@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fxbench.cells import Cell, PlannedCell, Scene, belongs, components
+from fxbench.cells import Cell, PlannedCell, belongs, components
 from fxbench.chunks import Chunk, Chunks
+from fxbench.clips import Interval
 from fxbench.errors import DataError
 from fxbench.plan import Plan
 from fxbench.scores import Scores
-from fxbench.scoring import Predictions, correct_end_to_end, rank
+from fxbench.scoring import Predictions, rank
 from fxbench.scoring_detection import Detected
 from fxbench.scoring_landmarks import Located
-from fxbench.selection import Reason, Source
+from fxbench.selection import Reason
+from fxbench.sources import Source
+from fxbench.spotting import recalled
 from fxbench.stages import boxes_key, result_key
 from fxbench.types import Answers, Int64
 
@@ -49,7 +52,7 @@ class Collector:
         unreadable: dict[int, dict[str, Any]] = {}
         if cells:
             for answers in source.chunks():
-                scene = Scene(cells[0].detector)
+                scene = cells[0].scene.unchanged
                 key = boxes_key(self._plan, source, answers.rows, scene)
                 for row, name, reason in self._chunks.get(key).meta["unreadable"]:
                     unreadable[row] = {"row": row, "id": name, "reason": reason}
@@ -100,7 +103,8 @@ class Collector:
         filled = [p for p in self._results(source, cell) if "points" in p.columns]
         if not filled:
             raise DataError(f"No image of {source.name} with true landmarks could be read.")
-        counts = np.isin(np.concatenate([part.columns["row"] for part in filled]), rows)
+        row = np.concatenate([part.columns["row"] for part in filled]).astype(np.int64)
+        counts = np.isin(row, rows)
         columns = {
             name: np.concatenate([part.columns[name] for part in filled])[counts]
             for name in ("found", "points", "truth")
@@ -110,7 +114,9 @@ class Collector:
             columns[name].reshape(faces, columns[name].shape[1] // 2, 2)
             for name in ("points", "truth")
         )
-        return Located(columns["found"], points, truth, meta["truth_scheme"], meta["shared"])
+        return Located(
+            row[counts], columns["found"], points, truth, meta["truth_scheme"], meta["shared"]
+        )
 
     def detected(self, source: Source, rows: Int64, cell: Cell) -> Detected:
         """What a detector found in the images `rows`, and what is there."""
@@ -131,6 +137,23 @@ class Collector:
             np.ascontiguousarray(xyxy[found]),
             score[found],
         )
+
+    def spotted(self, source: Source, cell: Cell) -> dict[str, tuple[Interval, ...]]:
+        """What a spotter found in each video, by its name."""
+        parts = [part.columns for part in self._results(source, cell) if "onset" in part.columns]
+        joined = (
+            {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            if parts
+            else {}
+        )
+        return {
+            clip.name: recalled(joined, clip.first) if joined else () for clip in source.watched
+        }
+
+    def seconds(self, source: Source, cell: Cell) -> float:
+        """How long detecting, following and what comes after it took in all of a cell's images."""
+        chunks = [self._chunks.get(key) for key in self.keys(source, cell)]
+        return float(sum(chunk.meta["seconds"] for chunk in chunks))
 
     def _results(self, source: Source, cell: Cell) -> list[Chunk]:
         # What is read of a cell is read at once: answers, silence, adversarial faces.
@@ -177,9 +200,7 @@ def records(
     # images, which can't be compared with those of all.
     whole = {cell: predictions for cell, predictions in answered.items() if not silent[cell]}
     for family in _families(plan, whole).values():
-        ranked = rank(
-            [(cell.id, correct_end_to_end(scores.answers(cell), answered[cell])) for cell in family]
-        )
+        ranked = rank([(cell.id, scores.correct(cell)) for cell in family])
         for cell in family:
             results[cell] |= ranked[cell.id]
     shared = {"shared_labels": list(scores.shared)}
@@ -195,7 +216,11 @@ def _families(plan: Plan, cells: Mapping[Cell, Predictions]) -> dict[tuple[Any, 
         if cell.corruption is None:
             # A network under its own attack is one condition, under another's surrogate another.
             surrogate = None if plan.is_own(cell) else cell.surrogate
-            condition = (*(cell.attack_axes | {"surrogate": surrogate}).values(),)
+            condition = (
+                *(cell.attack_axes | {"surrogate": surrogate}).values(),
+                cell.every,
+                cell.smoothing,
+            )
             families.setdefault(condition, []).append(cell)
     return families
 

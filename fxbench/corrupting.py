@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fxbench.selection import Chosen, Reason, Selection, Source, choose, ready
+from fxbench.selection import Chosen, Reason, Selection, choose, ready
+from fxbench.sources import Source
 
 if TYPE_CHECKING:
     from fxbench.cells import Cell

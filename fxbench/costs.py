@@ -96,12 +96,13 @@ def _questions(
     plan: Plan, cell: Cell, images: int
 ) -> Iterator[tuple[tuple[Any, ...], Component, int]]:
     """What a cell asks, of whom and how often at most: equal questions are asked once."""
-    scene = (cell.corruption, cell.severity)
+    scene = (cell.corruption, cell.severity, cell.every)
+    looked = math.ceil(images / (cell.every or 1))
     faces = (*scene, cell.detector, cell.align, cell.landmarker)
     condition = tuple(cell.attack_axes.values())
     count = min(images, cell.subset or images)
     names: list[tuple[str, str | None, tuple[Any, ...], int]] = [
-        ("detector", cell.detector, scene, images),
+        ("detector", cell.detector, scene, looked),
         ("landmarker", cell.landmarker, (cell.detector, cell.align is not None), images),
         ("classifier", cell.classifier, (*faces, *condition), count),
     ]

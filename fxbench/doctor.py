@@ -371,8 +371,8 @@ def _missing(
     if users:
         what = f"Weights that can be fetched, for {users.replace(' ', ', ')}."
         yield Finding(what, f"fxbench weights fetch {users}")
-    # What comes along is for a first look.
-    datasets = [r for r in rows if r["kind"] == "dataset" and "default" not in r["traits"]]
+    # What comes along is for a first look: nobody has to say where it is.
+    datasets = [r for r in rows if r["kind"] == "dataset" and r["required"]]
     if not any(row["state"] == "ready" for row in datasets):
         example = next((row["mend"] for row in datasets if row["name"] == "ferplus"), None)
         example = example or next((row["mend"] for row in datasets if row["mend"]), "")

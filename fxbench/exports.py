@@ -15,12 +15,14 @@ from fxbench.chunks import Chunk, Chunks
 from fxbench.errors import UsageError
 from fxbench.prediction_csv import PredictionTable
 from fxbench.store import StoredRun
+from fxbench.tables import kind_of
 from fxbench.tabular import format_epsilon
 
 Cell = Mapping[str, Any]
 
 _SHOWN = 8
 _NONE_UNLESS_NAMED = ("attack", "target_label", "corruption", "align")
+_NONE_IF_POSSIBLE = ("every", "smoothing")
 
 
 def find_cell(cells: Iterable[Cell], **axes: Any) -> Cell:
@@ -29,16 +31,20 @@ def find_cell(cells: Iterable[Cell], **axes: Any) -> Cell:
     Args:
         cells: of a run.
         axes: what must agree; an axis that is None may have any value, but for the attack, its
-            target label, the corruption and the alignment, which are none then.
+            target label, the corruption and the alignment, which are none then. Of videos, faces
+            looked for in every frame and answers that are not smoothed go before others.
 
     Raises:
         UsageError: there is no such cell, or there are several; the message lists them.
     """
-    usable = [c for c in cells if c["status"] == "ok" and c["axes"].get("classifier")]
+    usable = [c for c in cells if c["status"] == "ok" and kind_of(c) == "classifier"]
     found = [c for c in usable if all(_agrees(c["axes"], axis, axes[axis]) for axis in axes)]
     for axis in _NONE_UNLESS_NAMED:
         if axis not in axes:
             found = [c for c in found if _agrees(c["axes"], axis, None)]
+    for axis in _NONE_IF_POSSIBLE:
+        if axis not in axes:
+            found = [c for c in found if c["axes"].get(axis) is None] or found
     if len(found) == 1:
         return found[0]
     listed = "; ".join(_described(cell) for cell in (found or usable)[:_SHOWN])

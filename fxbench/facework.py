@@ -11,8 +11,10 @@ from fxbench.adversary import check_variant
 from fxbench.align import aligned
 from fxbench.attackwork import Made, made, on_target
 from fxbench.cells import Cell
+from fxbench.clips import Part
 from fxbench.errors import PluginError
-from fxbench.faces import choose, crops, match
+from fxbench.faces import crops, match
+from fxbench.outputs import by_emotion, checked, located, probabilities
 from fxbench.schemes import shared_points
 from fxbench.types import (
     Batch,
@@ -24,7 +26,6 @@ from fxbench.types import (
     Points,
     Truth,
     UInt8,
-    check_array,
 )
 from fxbench.views import Told, failures_of
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 Alignment = tuple[str | None, str | None]
 """How faces are aligned, and by whose points."""
+
+Silent = tuple[tuple[int, str], ...]
+"""The index of each image that got no answer, and why."""
 
 Condition = tuple[str | None, str | None, float | None, str | None, str | None, Alignment]
 """Attack, norm, epsilon, surrogate, label to be reached, and alignment."""
@@ -46,8 +50,15 @@ class BatchFaces:
         face: int64 (M,), which of the image's boxes it is.
     """
 
-    def __init__(self, state: ChunkState, batch: Batch, boxes: Boxes) -> None:
-        index = choose(boxes, len(batch.rows), one_box_each(batch.truth, len(batch.rows)))
+    def __init__(self, state: ChunkState, batch: Batch, boxes: Boxes, index: Int64) -> None:
+        """Of a batch.
+
+        Args:
+            state: the chunk that it is of.
+            batch: the pictures.
+            boxes: what was found in them.
+            index: int64 (N,), which box is scored in each; -1 where none was found.
+        """
         frame = np.flatnonzero(index >= 0)
         chosen = index[frame]
         self.rows = batch.rows[frame]
@@ -57,7 +68,10 @@ class BatchFaces:
         self._boxes = boxes
         self._chosen = _taken(boxes, chosen)
         self._crops: dict[tuple[FaceSpec, Alignment], tuple[UInt8, Bool]] = {}
-        self._points: dict[str, tuple[Points, tuple[tuple[int, str], ...]]] = {}
+        self._points: dict[str, tuple[Points, Silent]] = {}
+        self._outputs: dict[str, tuple[Float32, Silent]] = {}
+        # How long these took, also for those who find them there.
+        self._seconds: dict[str, float] = {}
         # Of the latest condition alone: stages come in their order, and faces take much memory.
         self._adversarial: tuple[Condition, Made] | None = None
 
@@ -77,6 +91,7 @@ class BatchFaces:
             "classifier": cell.classifier,
             "landmarker": cell.landmarker,
             "align": cell.align,
+            "spotter": cell.spotter,
         }
         if cell.attack is not None:
             # Without its clean answers a classifier under attack means nothing, so a clean cell
@@ -89,6 +104,8 @@ class BatchFaces:
                 self._predict(key, cell, state.pipeline.load(kind, name))
             elif kind == "landmarker":
                 self._locate(key, cell, state.pipeline.load(kind, name))
+            elif kind == "spotter":
+                state.spot(key, cell, *self._part(key, cell))
             else:
                 self._compare(key)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
@@ -103,9 +120,9 @@ class BatchFaces:
         images, columns = self._batch.frames.images, self._state.columns(key)
         further: dict[str, Any] = {}
         chosen = np.arange(len(self.rows))
-        if isinstance(classifier, Told) and cell.attack is None and cell.align is None:
-            outputs = checked(cell.scored, classifier.labels, self._told(classifier))
-            columns.note_failures(self._batch, failures_of(classifier))
+        if cell.attack is None and cell.align is None:
+            outputs, failures = self._answered(cell.scored, classifier)
+            columns.note_failures(self._batch, failures)
         else:
             whole, done = self._faces(classifier.face, cell)
             faces = whole
@@ -141,31 +158,64 @@ class BatchFaces:
             **further,
         )
 
-    def _told(self, classifier: Told) -> Float32:
-        return classifier.tell(self._batch.frames.images, self._chosen)
+    def _answered(self, name: str, classifier: Any) -> tuple[Float32, Silent]:
+        """A classifier's answers about the faces as they are, and the images without one."""
+        if name not in self._outputs:
+            begin = time.perf_counter()
+            frame = self._chosen.frame
+            if isinstance(classifier, Told):
+                told = classifier.tell(self._batch.frames.images, self._chosen)
+                outputs = checked(name, classifier.labels, told)
+                failures = failures_of(classifier)
+            else:
+                faces = self._cropped(classifier.face)
+                outputs = probabilities(name, classifier, faces)
+                # Without a face it was not asked, and its last failures are of another batch.
+                silent = failures_of(classifier) if len(faces) else ()
+                failures = tuple((int(frame[face]), why) for face, why in silent)
+            self._outputs[name] = outputs, failures
+            self._seconds[f"classifier {name}"] = time.perf_counter() - begin
+        return self._outputs[name]
+
+    def _cropped(self, spec: FaceSpec) -> UInt8:
+        """The faces as they are, as a classifier wants them."""
+        alignment = (None, None)
+        if (spec, alignment) not in self._crops:
+            faces = crops(self._batch.frames.images, self._chosen, spec)
+            faces.flags.writeable = False
+            self._crops[spec, alignment] = faces, np.zeros(len(faces), np.bool_)
+        return self._crops[spec, alignment][0]
 
     def _faces(self, spec: FaceSpec, cell: Cell) -> tuple[UInt8, Bool]:
-        """The faces as a classifier wants them, and which of them are aligned."""
+        """The faces of a cell as a classifier wants them, and which of them are aligned."""
+        if cell.align is None:
+            faces = self._cropped(spec)
+            return faces, np.zeros(len(faces), np.bool_)
         alignment = (cell.align, cell.landmarker)
         if (spec, alignment) not in self._crops:
-            images, boxes = self._batch.frames.images, self._chosen
-            if cell.align is None:
-                faces, done = crops(images, boxes, spec), np.zeros(len(boxes), np.bool_)
-            else:
-                points = self._located(str(cell.landmarker))[0]
-                faces, done = aligned(
-                    images, boxes.frame, boxes.xyxy, points.xy, points.scheme, spec, cell.align
-                )
+            boxes = self._chosen
+            points = self._located(str(cell.landmarker))[0]
+            faces, done = aligned(
+                self._batch.frames.images,
+                boxes.frame,
+                boxes.xyxy,
+                points.xy,
+                points.scheme,
+                spec,
+                cell.align,
+            )
             faces.flags.writeable = False
             self._crops[spec, alignment] = faces, done
         return self._crops[spec, alignment]
 
-    def _located(self, name: str) -> tuple[Points, tuple[tuple[int, str], ...]]:
+    def _located(self, name: str) -> tuple[Points, Silent]:
         """The points by which the scored faces are aligned, and the images without an answer."""
         if name not in self._points:
             landmarker = self._state.pipeline.load("landmarker", name)
+            begin = time.perf_counter()
             points = located(name, landmarker, self._batch.frames.images, self._chosen)
             self._points[name] = points, failures_of(landmarker)
+            self._seconds[f"landmarker {name}"] = time.perf_counter() - begin
         return self._points[name]
 
     def _attacked(
@@ -228,6 +278,25 @@ class BatchFaces:
             if np.isfinite(points.xy[face]).all()
         }
 
+    def _part(self, key: str, cell: Cell) -> tuple[Part, float]:
+        """The batch as a spotter is given it, and in how many seconds what it wants was found."""
+        batch, state, frame = self._batch, self._state, self._chosen.frame
+        points = emotions = None
+        if cell.landmarker is not None:
+            there, silent = self._located(cell.landmarker)
+            points = Points(_in_rows(there.xy, frame, len(batch.rows)), there.scheme)
+            state.columns(key).note_failures(batch, silent)
+        if cell.classifier is not None:
+            classifier = state.pipeline.load("classifier", cell.classifier)
+            outputs, silent = self._answered(cell.classifier, classifier)
+            emotions = _in_rows(by_emotion(outputs, classifier.labels), frame, len(batch.rows))
+            state.columns(key).note_failures(batch, silent)
+        needed = (f"landmarker {cell.landmarker}", f"classifier {cell.classifier}")
+        seconds = sum(self._seconds.get(name, 0.0) for name in needed)
+        boxes = _in_rows(self._chosen.xyxy, frame, len(batch.rows))
+        frames, times = state.frames_of(batch.rows), batch.frames.time_s
+        return Part(frames, times, batch.frames.images, boxes, points, emotions), seconds
+
     def _locate(self, key: str, cell: Cell, landmarker: Any) -> None:
         """Locate the points of each true face, in the box that was found of it."""
         truth = self._batch.truth
@@ -282,6 +351,13 @@ class BatchFaces:
         )
 
 
+def _in_rows(values: Float32, frame: Int64, count: int) -> Float32:
+    """Values of some of `count` images in as many rows; NaN in the others."""
+    rows = np.full((count, *values.shape[1:]), np.nan, np.float32)
+    rows[frame] = values
+    return rows
+
+
 def _taken(boxes: Boxes, index: Int64) -> Boxes:
     return Boxes(*(getattr(boxes, name)[index] for name in Boxes.__dataclass_fields__))
 
@@ -293,49 +369,3 @@ def one_box_each(truth: Truth | None, count: int) -> Float32 | None:
     boxes = np.full((count, 4), np.nan, np.float32)
     boxes[truth.frame[::-1]] = truth.xyxy[::-1]
     return boxes
-
-
-def probabilities(name: str, classifier: Any, faces: UInt8) -> Float32:
-    """A classifier's answer, checked.
-
-    Raises:
-        PluginError: it is no float32 (M, K) of finite numbers whose rows sum to 1.
-    """
-    if not len(faces):
-        return np.zeros((0, len(classifier.labels)), np.float32)
-    return checked(name, classifier.labels, classifier.predict(faces), len(faces))
-
-
-def checked(
-    name: str, labels: tuple[str | None, ...], outputs: Any, count: int | None = None
-) -> Float32:
-    """Probabilities as they are to be, of `count` faces.
-
-    Raises:
-        PluginError: they are no float32 (M, K) of finite numbers whose rows sum to 1.
-    """
-    check_array(f"What {name} predicts", outputs, np.float32, (count, len(labels)))
-    if len(outputs) and not (
-        np.isfinite(outputs).all()
-        and outputs.min() >= 0
-        and np.abs(outputs.sum(axis=1, dtype=np.float64) - 1).max() < 1e-3
-    ):
-        raise PluginError(f"What {name} predicts must be probabilities: each row sums to 1.")
-    right: Float32 = outputs
-    return right
-
-
-def located(name: str, landmarker: Any, images: tuple[UInt8, ...], boxes: Boxes) -> Points:
-    """A landmarker's answer, checked.
-
-    Raises:
-        PluginError: it is no Points with a row for each box.
-    """
-    points: Any = landmarker.locate(images, boxes)
-    if not isinstance(points, Points):
-        raise PluginError(f"{name} must return Points, not {type(points).__name__}.")
-    if len(points.xy) != len(boxes):
-        raise PluginError(
-            f"{name} returned {len(points.xy)} rows of points for {len(boxes)} boxes."
-        )
-    return points

@@ -17,7 +17,8 @@ from fxbench.plots_robustness import (
     robust_curves,
     transfer_heat_map,
 )
-from fxbench.tables import classified, combination, corrupted, is_own
+from fxbench.plots_spotting import spotted_intervals
+from fxbench.tables import classified, combination, corrupted, is_own, kind_of
 from fxbench.tables_corruption import corruption_names, error, errors_by_severity
 from fxbench.tables_robustness import ALL_RIGHT, transfer_table
 from fxbench.tabular import Row, format_epsilon
@@ -25,12 +26,13 @@ from fxbench.tabular import Row, format_epsilon
 Cell = Mapping[str, Any]
 Place = tuple[tuple[str, str], ...]
 
+_OF_SPOTTER = ("spotter", "detector", "landmarker", "classifier", "every")
 _HEADLINE = "robust at epsilon"
 _OWN = "Of the faces that all surrogates and targets got right when clean. ¶ the same network."
 
 
 def draw(cells: Iterable[Cell], folder: Path) -> list[Path]:
-    """Draw what a run has: robust curves, heat maps of transfer, corruption curves.
+    """Draw what a run has: robust curves, transfer, corruption curves, what was spotted.
 
     Args:
         cells: of the run.
@@ -43,14 +45,15 @@ def draw(cells: Iterable[Cell], folder: Path) -> list[Path]:
         UnavailableError: matplotlib is not installed.
         StoreError: a file can't be written.
     """
-    every = list(cells)
-    places = list(dict.fromkeys(_place(cell) for cell in every if cell["axes"].get("classifier")))
+    listed = list(cells)
+    every = [cell for cell in listed if kind_of(cell) == "classifier"]
+    places = list(dict.fromkeys(_place(cell) for cell in every))
     differing = {
         pair[0] for place in places for pair in place if any(pair not in p for p in places)
     }
     drawn = []
     for place in places:
-        here = [c for c in every if c["axes"].get("classifier") and _place(c) == place]
+        here = [cell for cell in every if _place(cell) == place]
         ordered = sorted(place, key=_in_order)
         prefix = "".join(f"{value}-" for axis, value in ordered if axis in differing)
         title = ", ".join(value for _, value in ordered)
@@ -64,6 +67,18 @@ def draw(cells: Iterable[Cell], folder: Path) -> list[Path]:
         if panels:
             path = folder / f"{prefix}corruptions.png"
             drawn.append(corruption_curves(panels, path, f"{title}: error on corrupted pictures"))
+    return drawn + _draw_spotted(listed, folder)
+
+
+def _draw_spotted(cells: Sequence[Cell], folder: Path) -> list[Path]:
+    drawn = []
+    for cell in cells:
+        if kind_of(cell) == "spotter" and cell["status"] == "ok" and not cell["floor"]:
+            axes = cell["axes"]
+            names = [str(axes[axis]) for axis in _OF_SPOTTER if axes.get(axis)]
+            path = folder / f"spotted-{'-'.join([axes['dataset'], axes['split'], *names])}.png"
+            title = f"{names[0]}: {axes['dataset']} {axes['split']}"
+            drawn.append(spotted_intervals(cell["intervals"], path, title))
     return drawn
 
 

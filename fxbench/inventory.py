@@ -27,7 +27,8 @@ def inventory(
 
     Returns:
         Records with `kind`, `name`, `plugin`, `distribution`, `version`, `state`, `detail`,
-        `problems`, `mend`, `summary` and `traits`. A plugin with a problem has the kind `plugin`.
+        `problems`, `mend`, `summary`, `traits` and `required`, the options that must be set. A
+        plugin with a problem has the kind `plugin`.
 
     Raises:
         UsageError: an unknown kind, or an option that can't be read.
@@ -56,6 +57,7 @@ def inventory(
                 "mend": state.mend or None,
                 "summary": entry.component.summary,
                 "traits": sorted(entry.component.traits),
+                "required": [o.name for o in entry.component.options if o.required],
             }
         )
     for plugin in registry.plugins:
@@ -75,6 +77,7 @@ def inventory(
                     "mend": f"pip install --upgrade {package}",
                     "summary": "",
                     "traits": [],
+                    "required": [],
                 }
             )
     return rows

@@ -24,10 +24,13 @@ _CORE_MODULES = (
     "annotated",
     "attacked",
     "attackwork",
+    "between",
     "budget",
     "chunkwork",
+    "clips",
     "cloud/analyzer",
     "cloud/fitting",
+    "containers",
     "enlarge",
     "faces",
     "facework",
@@ -36,13 +39,20 @@ _CORE_MODULES = (
     "labels",
     "model_file",
     "onnx_network",
+    "outputs",
+    "pictures",
     "pipeline",
     "scenes",
     "schemes",
+    "spotting",
+    "tracking",
     "trained",
     "transfer",
     "types",
+    "video",
+    "video_dataset",
     "views",
+    "watching",
 )
 """The modules of the core that a stage's result depends on."""
 
@@ -51,10 +61,13 @@ _SCORING_MODULES = (
     "labels",
     "latency",
     "scores",
+    "scores_video",
     "scoring",
+    "scoring_clips",
     "scoring_detection",
     "scoring_landmarks",
     "scoring_robustness",
+    "scoring_spotting",
 )
 """Those that a table's numbers depend on besides, with all of `metrics`."""
 

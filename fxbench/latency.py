@@ -22,7 +22,7 @@ from fxbench.errors import DataError
 from fxbench.faces import choose, crops
 from fxbench.facework import one_box_each
 from fxbench.pipeline import BATCH, BATCH_BYTES, FIRST_BATCH
-from fxbench.selection import Source, evenly_spaced
+from fxbench.sources import Source, evenly_spaced
 from fxbench.types import Batch, Boxes, Float32, Frames, Int64, Truth, UInt8
 from fxbench.views import Told
 
@@ -54,15 +54,16 @@ class Detections:
 def sample_images(source: Source) -> Batch:
     """Evenly spaced images of a source, decoded; fewer where they are large or can't be read.
 
-    As many as a batch needs, so that the same images serve for both.
+    As many as a batch needs, so that the same images serve for both. Of videos the first frames: to
+    take others, all that lie between would have to be decoded.
     """
-    rows = source.answers.rows
-    wanted = rows[evenly_spaced(len(rows), max(SAMPLES + WARM_UP, BATCH))]
+    rows, count = source.answers.rows, max(SAMPLES + WARM_UP, BATCH)
+    wanted = rows[:count] if source.clips else rows[evenly_spaced(len(rows), count)]
     parts: list[Batch] = []
     size = 0
     for begin in range(0, len(wanted), FIRST_BATCH):
-        part = wanted[begin : begin + FIRST_BATCH]
-        parts += [b for b in source.dataset.batches(source.split, part) if len(b.rows)]
+        for part in source.by_clip(wanted[begin : begin + FIRST_BATCH]):
+            parts += [b for b in source.dataset.batches(source.split, part) if len(b.rows)]
         size = sum(image.nbytes for b in parts for image in b.frames.images)
         if size > BATCH_BYTES:
             break

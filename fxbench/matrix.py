@@ -25,7 +25,11 @@ def matrix_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) ->
     result. Detectors are in the order of their best accuracy, classifiers likewise; the rows of
     one detector stand together, as faces are first.
     """
-    chosen = [c for c in classified(cells, attacked=False) if c["status"] == "ok"]
+    chosen = [
+        cell
+        for cell in classified(cells, attacked=False)
+        if cell["status"] == "ok" and not {"every", "smoothing"} & cell["axes"].keys()
+    ]
     found: dict[tuple[Any, ...], dict[str, float]] = {}
     for cell in chosen:
         value = (cell["metrics"].get("accuracy_end_to_end") or {}).get("value")

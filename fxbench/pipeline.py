@@ -24,7 +24,7 @@ from fxbench.loader import Loader, one_line
 from fxbench.plan import Plan
 from fxbench.prefetch import ahead
 from fxbench.progress import Observer
-from fxbench.selection import Source
+from fxbench.sources import Source
 from fxbench.stages import boxes_key, perturbation_key, result_key
 from fxbench.types import Answers, Batch, Int64
 
@@ -120,14 +120,18 @@ class Pipeline:
                 yield work, None
 
         state: ChunkState | None = None
-        for work, batch in ahead(batches()):
-            if state is None:
-                state = ChunkState(self, source, work)
-            if batch is None:
-                state.keep()
-                state = None
-            else:
-                state.process(batch)
+        try:
+            for work, batch in ahead(batches()):
+                if state is None:
+                    state = ChunkState(self, source, work)
+                if batch is None:
+                    state.keep()
+                    state = None
+                else:
+                    state.process(batch)
+        finally:
+            if state is not None:
+                state.stop()
 
     def _lacking(
         self, source: Source, answers: Answers, cells: list[Cell], there: Callable[[str], bool]
@@ -166,7 +170,12 @@ class Pipeline:
     def order(self, cell: Cell) -> list[str]:
         """What stages are sorted by: clean ones first, then by what their faces are made from."""
         axes = {**self._plan.condition(cell), "align": cell.align, "by": cell.landmarker}
-        return [str(cell.attack or ""), *(str(value or "") for value in axes.values())]
+        # What a spotter wants to know of a face is there when the others have asked.
+        return [
+            str(cell.attack or ""),
+            str(cell.spotter or ""),
+            *(str(value or "") for value in axes.values()),
+        ]
 
     def component(self, kind: str, name: str) -> Component:
         """The record of a component of the plan."""
@@ -233,21 +242,23 @@ def _slices(source: Source, rows: Int64) -> Iterator[Batch]:
     Raises:
         PluginError: the dataset gives other rows than it was asked for.
     """
-    begin, count = 0, FIRST_BATCH
-    while begin < len(rows):
-        wanted = rows[begin : begin + count]
-        begin += count
-        got: list[int] = []
-        largest = 1
-        for batch in source.dataset.batches(source.split, wanted):
-            got += [*batch.rows.tolist(), *(failure.row for failure in batch.failures)]
-            largest = max([largest, *(image.nbytes for image in batch.frames.images)])
-            if len(batch.rows) > 1 and (np.diff(batch.rows) <= 0).any():
-                raise PluginError(f"The dataset {source.entry.name} gives rows out of order.")
-            yield batch
-        if sorted(got) != wanted.tolist():
-            raise PluginError(
-                f"The dataset {source.entry.name} was asked for {len(wanted)} rows of "
-                f"{source.split} from {wanted[0]} on and gave others ({len(got)} rows)."
-            )
-        count = max(1, min(BATCH, BATCH_BYTES // largest))
+    count = FIRST_BATCH
+    for part in source.by_clip(rows):
+        begin = 0
+        while begin < len(part):
+            wanted = part[begin : begin + count]
+            begin += count
+            got: list[int] = []
+            largest = 1
+            for batch in source.dataset.batches(source.split, wanted):
+                got += [*batch.rows.tolist(), *(failure.row for failure in batch.failures)]
+                largest = max([largest, *(image.nbytes for image in batch.frames.images)])
+                if len(batch.rows) > 1 and (np.diff(batch.rows) <= 0).any():
+                    raise PluginError(f"The dataset {source.entry.name} gives rows out of order.")
+                yield batch
+            if sorted(got) != wanted.tolist():
+                raise PluginError(
+                    f"The dataset {source.entry.name} was asked for {len(wanted)} rows of "
+                    f"{source.split} from {wanted[0]} on and gave others ({len(got)} rows)."
+                )
+            count = max(1, min(BATCH, BATCH_BYTES // largest))

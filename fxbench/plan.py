@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from typing import Any
 
+from fxbench.cell_table import CellTable
 from fxbench.cells import Cell, PlannedCell, belongs, components
 from fxbench.corrupting import Corruptions, corruptions
 from fxbench.errors import FxbenchError, UsageError
 from fxbench.keys import component_digest, core_digest, digest, rows_digest, scoring_digest
 from fxbench.options import Options
 from fxbench.registry import Entry, Registry
-from fxbench.selection import (
-    Chosen,
-    Reason,
-    Selection,
-    Source,
-    aligning,
-    check_names,
-    choose,
-    datasets,
-    ready,
-)
+from fxbench.selection import Chosen, Reason, Selection, aligning, check_names, choose
+from fxbench.sources import Source, datasets
 from fxbench.surrogates import Attacks, Means, controls, means_of
 from fxbench.weights import check
 
@@ -151,7 +143,7 @@ class Plan:
         return cell.attack_axes | ({"epsilon": None} if minimum else {})
 
 
-_LAST = {"classifier": "predict", "landmarker": "locate"}
+_LAST = {"classifier": "predict", "landmarker": "locate", "spotter": "spot"}
 """The last stage of a cell of each kind; a detector's boxes need none."""
 
 
@@ -188,7 +180,7 @@ def build(
         for names in _classifiers(selection):
             classifiers = {one.entry.name: one for one in chosen("classifier", names)} | classifiers
     landmarkers: list[Chosen] = []
-    if selection.landmarkers is not None or any(s.dataset.scheme for s in sources):
+    if selection.landmarkers is not None or any(s.dataset.scheme or s.clips for s in sources):
         landmarkers = chosen("landmarker", selection.landmarkers)
     corrupted = Corruptions()
     if classifiers:
@@ -197,32 +189,47 @@ def build(
     attacks = _attacks(registry, options, selection, load, chosen if classifiers else None)
 
     aligners = aligning(registry, options, selection)
-    table = _Table(attacks, corrupted)
-    for source in sources:
-        axes = (source.entry.name, source.split, source.protocol)
+    spotters = chosen("spotter", selection.spotters) if any(s.clips for s in sources) else []
+    table = CellTable(attacks, corrupted)
+    for source, every in _watched(sources, selection):
+        base = Cell(source.entry.name, source.split, source.protocol, "", every=every)
         if source.has_labels or selection.classifiers is not None:
             for detector, classifier in product(detectors, (beside | classifiers).values()):
-                clean = Cell(*axes, detector.entry.name, classifier.entry.name)
+                name = classifier.entry.name
+                clean = replace(base, detector=detector.entry.name, classifier=name)
                 chain = (detector, classifier)
                 # To these it makes no difference how a face stands.
                 unmoved = bool({"floor", "recorded"} & classifier.entry.component.traits)
-                baseline = classifier.entry.name not in classifiers
+                baseline = name not in classifiers
+                # So many pictures are attacked only where a person asks for it.
+                attacked = not baseline and (not source.clips or selection.attacks is not None)
                 if unmoved or baseline or "none" in selection.aligns:
-                    table.add_classifier(source, clean, chain, attacked=not baseline)
+                    table.add_classifier(source, clean, chain, attacked=attacked)
                 if unmoved or baseline:
                     continue
                 for how, aligner in product(selection.aligns, aligners):
                     if how != "none":
                         cell = replace(clean, align=how, landmarker=aligner.entry.name)
-                        table.add_classifier(source, cell, (*chain, aligner))
+                        table.add_classifier(source, cell, (*chain, aligner), attacked=attacked)
         if source.has_boxes:
             for detector in detectors:
-                table.add_detector(source, Cell(*axes, detector.entry.name), detector)
-        if source.dataset.scheme or selection.landmarkers is not None:
+                table.add_detector(source, replace(base, detector=detector.entry.name), detector)
+        if source.dataset.scheme or (selection.landmarkers is not None and not source.clips):
             for detector, landmarker in product(detectors, landmarkers):
-                cell = Cell(*axes, detector.entry.name, landmarker=landmarker.entry.name)
+                cell = replace(base, detector=detector.entry.name)
+                cell = replace(cell, landmarker=landmarker.entry.name)
                 table.add_landmarker(source, cell, detector, landmarker)
-        table.add_floors(source, classifiers=bool(classifiers), landmarkers=bool(landmarkers))
+        for detector, spotter in product(detectors, spotters):
+            cell = replace(base, detector=detector.entry.name, spotter=spotter.entry.name)
+            given = {"landmarker": landmarkers, "classifier": [*classifiers.values()]}
+            table.add_spotter(source, cell, (detector, spotter), given)
+        table.add_floors(
+            source,
+            base,
+            classifiers=bool(classifiers),
+            landmarkers=bool(landmarkers),
+            spotters=bool(spotters),
+        )
     if not table.cells:
         raise UsageError(
             "There is nothing to run: no detector with a classifier or landmarker is ready. "
@@ -233,6 +240,15 @@ def build(
     by_name = {one.name: one for one in attacks.means}
     plan = replace(plan, means=by_name, surrogates=attacks.surrogates)
     return _with_digests(plan, table.cells)
+
+
+def _watched(
+    sources: tuple[Source, ...], selection: Selection
+) -> Iterator[tuple[Source, int | None]]:
+    """The images, videos as often as there are ways to look for faces in them."""
+    for source in sources:
+        for every in dict.fromkeys(selection.every if source.clips else (1,)):
+            yield source, None if every == 1 else every
 
 
 def _classifiers(selection: Selection) -> list[tuple[str, ...] | None]:
@@ -262,99 +278,6 @@ def _attacks(
         if selection.surrogates is not None:
             surrogates = choose(registry, options, "classifier", selection.surrogates, [])
     return Attacks(registry, options, selection, tuple(means), tuple(surrogates))
-
-
-class _Table:
-    """The cells of a plan while it is being made, in order, each once."""
-
-    def __init__(self, attacks: Attacks, corrupted: Corruptions) -> None:
-        self.cells: dict[Cell, PlannedCell] = {}
-        self._attacks = attacks
-        self._corrupted = corrupted
-        self._registry = attacks.registry
-        self._options = attacks.options
-
-    def add_classifier(
-        self, source: Source, clean: Cell, chain: tuple[Chosen, ...], *, attacked: bool = True
-    ) -> None:
-        """A classifier's cells behind what goes before it: clean, attacked, corrupted."""
-        reason, asked = _obstacle(source, *chain)
-        if reason is None and not source.has_labels:
-            message = f"{source.entry.name} has no emotions to compare with."
-            reason, asked = Reason("no emotion labels", message), False
-        # A clean result is what all else is measured against, so it always runs.
-        self._add(clean, reason, asked=asked)
-        classifier, images = chain[1].entry, len(source.answers.rows)
-        attacks = self._attacks.on(clean, classifier, images) if attacked else ()
-        for cell, means, lack in attacks:
-            obstacle, wanted = reason, asked
-            if obstacle is None:
-                obstacle, wanted = means.flaw or means.chosen.reason, means.chosen.named
-            if obstacle is None:
-                obstacle, wanted = lack, False
-            failed = means.flaw is not None and obstacle is means.flaw
-            self._add(cell, obstacle, asked=wanted, failed=failed)
-        for cell, corruption, lack in self._corrupted.on(clean, classifier, source):
-            obstacle, wanted = (reason, asked) if reason else (lack, corruption.named)
-            self._add(cell, obstacle, asked=wanted)
-
-    def add_landmarker(
-        self, source: Source, cell: Cell, detector: Chosen, landmarker: Chosen
-    ) -> None:
-        """The cell of a landmarker behind a detector."""
-        reason, asked = _obstacle(source, detector, landmarker)
-        if reason is None and not source.dataset.scheme:
-            message = f"{source.entry.name} has no landmarks to compare with."
-            reason, asked = Reason("no landmark truth", message), False
-        self._add(cell, reason, asked=asked)
-
-    def add_detector(self, source: Source, cell: Cell, detector: Chosen) -> None:
-        """The cell of a detector's boxes."""
-        reason, asked = _obstacle(source, detector)
-        self._add(cell, reason, asked=asked)
-
-    def add_floors(self, source: Source, *, classifiers: bool, landmarkers: bool) -> None:
-        """The cells that are made of floors alone: they stand in every table."""
-        axes = (source.entry.name, source.split, source.protocol)
-        for detector in self._floors("detector"):
-            cell = Cell(*axes, detector.name)
-            if source.has_boxes:
-                self._add(cell, None)
-            if classifiers and source.has_labels:
-                for other in self._floors("classifier"):
-                    self._add(replace(cell, classifier=other.name), None)
-            if landmarkers and source.dataset.scheme:
-                for other in self._floors("landmarker"):
-                    self._add(replace(cell, landmarker=other.name), None)
-
-    def _floors(self, kind: str) -> list[Entry]:
-        return [
-            entry
-            for entry in self._registry.of_kind(kind)
-            if "floor" in entry.component.traits
-            and not entry.component.sends
-            and ready(entry, self._options)
-        ]
-
-    def _add(
-        self, cell: Cell, reason: Reason | None, *, asked: bool = True, failed: bool = False
-    ) -> None:
-        status = "planned" if reason is None else "failed" if failed else "skipped"
-        self.cells.setdefault(cell, PlannedCell(cell, reason, status, asked))
-
-
-def _obstacle(source: Source, *chosen: Chosen) -> tuple[Reason | None, bool]:
-    """Why these can't be run on that source, and whether a person named the one that can't."""
-    for one in chosen:
-        if one.reason is not None:
-            return one.reason, one.named
-        if one.entry.component.sends and not source.dataset.terms.may_send_to_cloud:
-            message = (
-                f"{one.entry.name} sends images away, which the terms of {source.entry.name} "
-                f"don't allow ({source.dataset.terms.licence})."
-            )
-            return Reason("terms", message), one.named
-    return None, True
 
 
 def _with_digests(plan: Plan, cells: dict[Cell, PlannedCell]) -> Plan:

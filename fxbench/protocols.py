@@ -259,6 +259,8 @@ class Spotter(Protocol):
     def spot(self, track: Track) -> tuple[Interval, ...]:
         """The expressions, in the order of their onsets, in frames of the clip.
 
+        It may be called for several clips at once, each in a thread of its own.
+
         Args:
             track: the person, part by part. Its pictures can be seen once, and should not be kept:
                 a video may be long.

@@ -21,7 +21,7 @@ from fxbench.errors import DataError, PluginError
 from fxbench.plan import Plan
 from fxbench.prediction_csv import PredictionTable
 from fxbench.registry import Entry
-from fxbench.selection import Source
+from fxbench.sources import Source
 from fxbench.stages import outputs_key
 from fxbench.types import Answers, FaceSpec, Int64
 from fxbench.without_plugin import classifier_entry, component_name, read, weights_of

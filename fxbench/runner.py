@@ -23,7 +23,9 @@ from fxbench.pipeline import Pipeline
 from fxbench.plan import Plan, build
 from fxbench.progress import Observer, Silent
 from fxbench.registry import Registry, discover
-from fxbench.selection import Selection, Source
+from fxbench.scores_video import add_speeds
+from fxbench.selection import Selection
+from fxbench.sources import Source
 from fxbench.store import RunFolder, StoredRun, load
 from fxbench.timings import Timings
 
@@ -171,6 +173,7 @@ class _Run:
             self._note_unreadable(source, readable)
             if self._settings.measure_latency:
                 Timings(self._plan, self._loader, self._folder, self._observer).add(source, cells)
+                add_speeds(self._plan, source, collector, cells)
             for cell in cells:
                 self._folder.write_cell(cell)
                 self._observer.cell_done()

@@ -31,6 +31,7 @@ _RUNS = {
     "corruption": (
         f"fxbench run --corruptions $name --classifiers emopy --attacks none {_FERPLUS}"
     ),
+    "spotter": "fxbench run --spotters $name,spot-everything --datasets mini-clips",
     "dataset": "fxbench run --datasets $name --classifiers prior --attacks none",
 }
 _NOW = {
@@ -39,6 +40,7 @@ _NOW = {
     "landmarker": "As it stands, it puts five points at the same places of every box.",
     "attack": "As it stands, it adds or takes away epsilon at random.",
     "corruption": "As it stands, it puts one side of a picture into the shade.",
+    "spotter": "As it stands, it notices when the mouth gets lighter or darker.",
     "dataset": "As it stands, it has eight drawn squares, or a folder of images for each emotion.",
 }
 
@@ -64,7 +66,8 @@ def plugin(name: str, kind: str, parent: Path) -> Project:
     Args:
         name: of the component and of the distribution. The import package has underscores for
             its hyphens.
-        kind: `classifier`, `detector`, `landmarker`, `attack`, `corruption` or `dataset`.
+        kind: `classifier`, `detector`, `landmarker`, `attack`, `corruption`, `spotter` or
+            `dataset`.
         parent: a folder, made where it is missing.
 
     Raises:

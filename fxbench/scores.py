@@ -14,7 +14,8 @@ from fxbench.errors import FxbenchError, PluginError, StoreError
 from fxbench.labels import EMOTIONS
 from fxbench.loader import one_line
 from fxbench.metrics.classification import NOT_FOUND
-from fxbench.scoring import Predictions, score, top_emotions
+from fxbench.scores_video import VideoScores
+from fxbench.scoring import Predictions, correct_end_to_end, score, top_emotions
 from fxbench.scoring_detection import score_detections
 from fxbench.scoring_landmarks import score_landmarks
 from fxbench.scoring_robustness import (
@@ -31,7 +32,7 @@ from fxbench.types import Answers, Bool, Int64
 if TYPE_CHECKING:
     from fxbench.collect import Collector, Columns, Readable
     from fxbench.plan import Plan
-    from fxbench.selection import Source
+    from fxbench.sources import Source
 
 
 class Scores:
@@ -65,6 +66,7 @@ class Scores:
         self._adversarial: dict[Cell, list[str]] = {}
         self._right: dict[Cell, Bool] = {}
         self._families: dict[Cell, Family] = {}
+        self._videos = VideoScores(source)
         for cell in cells:
             self._try(cell, self._read)
         self.shared = shared_labels(self.answered)
@@ -81,6 +83,16 @@ class Scores:
         if cell.subset is not None:
             keep &= np.isin(answers.rows, self._source.subset(cell.subset))
         return answers if keep.all() else answers.take(np.flatnonzero(keep))
+
+    def correct(self, cell: Cell) -> Bool:
+        """What a cell is ranked by: which answers are right, of videos about whole ones.
+
+        The frames of a video resemble each other: counted one by one, they make sure of nothing.
+        """
+        answers, predictions = self.answers(cell), self.answered[cell]
+        if self._source.clips:
+            return self._videos.correct(answers, predictions)
+        return correct_end_to_end(answers, predictions)
 
     def _try(self, cell: Cell, step: Callable[[Cell], None]) -> None:
         clean = cell.clean
@@ -106,6 +118,9 @@ class Scores:
             self.answered[cell], self._further[cell] = self._collector.predictions(
                 self._source, rows, cell
             )
+            if cell.smoothing is not None:
+                answered = self._videos.smoothed(cell, self.answers(cell), self.answered[cell])
+                self.answered[cell] = answered
             self._adversarial[cell] = self._collector.adversarial(self._source, cell)
 
     def _score(self, cell: Cell) -> None:
@@ -113,6 +128,11 @@ class Scores:
         if cell.kind == "landmarker":
             located = collector.located(source, answers.rows, cell)
             result = score_landmarks(located, len(answers.rows))
+            if source.clips:
+                result["metrics"] |= self._videos.motion(located)
+        elif cell.kind == "spotter":
+            spotted = collector.spotted(source, cell)
+            result = self._videos.spotting(cell, spotted, answers, self.answered)
         elif cell.kind == "detector":
             traits = self._plan.registry.get("detector", cell.detector).component.traits
             detected = collector.detected(source, answers.rows, cell)
@@ -121,6 +141,10 @@ class Scores:
             result = self._score_attack(cell, answers)
         else:
             result = score(answers, self.answered[cell], self.shared)
+            if source.clips:
+                told = self._videos.clips(answers, self.answered[cell])
+                result["metrics"] |= told.pop("metrics")
+                result |= told
             if cell.corruption is None:
                 labelled: Bool = self._readable.answers.labels >= 0
                 self._families[cell] = Family(cell, self._right_of(cell), labelled)

@@ -23,6 +23,7 @@ from fxbench.metrics.classification import (
 )
 from fxbench.metrics.intervals import proportion
 from fxbench.metrics.paired import compare, rank_ranges
+from fxbench.outputs import by_emotion
 from fxbench.types import Answers, Bool, Int64, check_array
 
 if TYPE_CHECKING:
@@ -127,7 +128,10 @@ def score(answers: Answers, p: Predictions, shared: tuple[str, ...]) -> dict[str
                 answers.accepted, top, end_to_end=end_to_end
             )
     if answers.distribution is not None and set(EMOTIONS) <= set(p.labels):
-        votes, probabilities = answers.distribution[p.found], _by_emotion(p)[p.found]
+        votes, probabilities = (
+            answers.distribution[p.found],
+            by_emotion(p.outputs.astype(np.float64), p.labels)[p.found],
+        )
         metrics["cross_entropy"] = soft.cross_entropy(votes, probabilities)
         metrics["kl"] = soft.kl(votes, probabilities)
     return {
@@ -154,15 +158,6 @@ def _shared_counts(answers: Answers, p: Predictions, shared: tuple[str, ...]) ->
     truth = np.where(np.isin(answers.labels, codes), answers.labels, -1)
     among = [k for k, label in enumerate(p.labels) if label in shared]
     return confusion_matrix(truth, _winners(p, among))
-
-
-def _by_emotion(p: Predictions) -> npt.NDArray[np.float64]:
-    """The probability of each emotion, float64 (N, 8): the sum of the outputs that mean it."""
-    table = np.zeros((len(p.found), len(EMOTIONS)))
-    for k, label in enumerate(p.labels):
-        if label is not None:
-            table[:, EMOTIONS.index(label)] += p.outputs[:, k]
-    return table
 
 
 def correct_end_to_end(answers: Answers, p: Predictions) -> Bool:

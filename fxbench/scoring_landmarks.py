@@ -19,7 +19,7 @@ from fxbench.metrics.landmarks import (
     mean_error,
     nme,
 )
-from fxbench.types import Bool, Float32, Float64
+from fxbench.types import Bool, Float32, Float64, Int64
 
 CURVE_STEPS = 41
 """At how many errors from 0 to twice the limit the cumulative error curve is stored."""
@@ -30,6 +30,7 @@ class Located:
     """What a landmarker answered, one row for each true face.
 
     Attributes:
+        row: int64 (T,), the image that each face is in.
         found: bool (T,), whether the detector found the face.
         points: float32 (T, P, 2), pixels; NaN where the face was missed or not located.
         truth: float32 (T, Q, 2), the true points.
@@ -38,6 +39,7 @@ class Located:
             :func:`fxbench.schemes.shared_points`.
     """
 
+    row: Int64
     found: Bool
     points: Float32
     truth: Float32

@@ -1,24 +1,16 @@
-"""What a person asked for, and the components and images that it comes to."""
+"""What a person asked for, and the components that it comes to."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
-
-from fxbench.availability import availability, require
-from fxbench.errors import FxbenchError, PluginError, UsageError
-from fxbench.keys import component_digest, digest
-from fxbench.labels import EMOTIONS
+from fxbench.availability import availability
+from fxbench.errors import UsageError
+from fxbench.labels import EMOTIONS, canonical
 from fxbench.names import unknown_name
 from fxbench.options import Options
-from fxbench.protocols import Dataset
 from fxbench.registry import Entry, Registry
-from fxbench.types import Answers, Int64
-from fxbench.weights import check
 
 ALIGNMENTS = ("none", "eyes", "similarity")
 """How faces may be aligned before they are classified; see :mod:`fxbench.align`."""
@@ -35,11 +27,9 @@ _LISTS = (
     "surrogates",
     "targets",
     "corruptions",
+    "spotters",
 )
 """The fields that are names of components."""
-
-CHUNK_ROWS = 1024
-"""A chunk is the rows [k * 1024, (k + 1) * 1024) of a split that a plan selects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +50,10 @@ class Selection:
     corruptions: tuple[str, ...] | None = None
     severities: tuple[int, ...] = SEVERITIES
     aligns: tuple[str, ...] = ("none",)
+    spotters: tuple[str, ...] | None = None
+    every: tuple[int, ...] = (1,)
+    smoothing: tuple[float, ...] = (0.0,)
+    fps: float | None = None
     limit: int | None = None
 
     def __post_init__(self) -> None:
@@ -79,9 +73,12 @@ class Selection:
             )
         if self.surrogates and self.attacks is not None and not set(self.attacks) - {"none"}:
             raise UsageError("surrogates are for attacks: name some, such as fgsm and pgd.")
-        if not self.target_labels or not set(self.target_labels) <= {"none", *EMOTIONS}:
-            wrong = [label for label in self.target_labels if label not in EMOTIONS] or [""]
+        known = {label: canonical(label) for label in self.target_labels if label != "none"}
+        if not self.target_labels or not all(known.values()):
+            wrong = [label for label, emotion in known.items() if emotion is None] or [""]
             raise UsageError(unknown_name("target label", wrong[0], ("none", *EMOTIONS)))
+        labels = dict.fromkeys(known.get(label) or "none" for label in self.target_labels)
+        object.__setattr__(self, "target_labels", tuple(labels))
         if not self.severities or not set(self.severities) <= set(SEVERITIES):
             raise UsageError(
                 f"severities must be a tuple of numbers from 1 to 5, not {self.severities!r}."
@@ -89,6 +86,14 @@ class Selection:
         if not self.aligns or not set(self.aligns) <= set(ALIGNMENTS):
             wrong = [how for how in self.aligns if how not in ALIGNMENTS] or [""]
             raise UsageError(unknown_name("way to align", wrong[0], ALIGNMENTS))
+        if not self.every or not all(isinstance(k, int) and k >= 1 for k in self.every):
+            raise UsageError(f"every must be a tuple of whole numbers from 1, not {self.every!r}.")
+        if not self.smoothing or not all(0 <= s < math.inf for s in self.smoothing):
+            raise UsageError(
+                f"smoothing must be a tuple of seconds, 0 for none, not {self.smoothing!r}."
+            )
+        if self.fps is not None and not 0 < self.fps < math.inf:
+            raise UsageError(f"fps must be frames per second, above 0, or None, not {self.fps!r}.")
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"limit must be at least 1 or None, not {self.limit!r}.")
 
@@ -100,8 +105,8 @@ class Reason:
     Attributes:
         kind: `missing extra`, `missing weights`, `needs option`, `broken`, `broken weights`,
             `no gradient`, `nothing to attack`, `no landmarks`, `no landmark truth`,
-            `no emotion labels`, `below one grey level`, `terms` or `error`; of a dataset that is
-            left out as a whole, also what is said there.
+            `no emotion labels`, `no intervals`, `no classifier`, `below one grey level`, `terms` or
+            `error`; of a dataset that is left out as a whole, also what is said there.
         message: one sentence.
         mend: a command that would mend it, or None.
     """
@@ -124,50 +129,6 @@ class Chosen:
     entry: Entry
     reason: Reason | None
     named: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """The images of a plan: some rows of a split of a dataset under a protocol."""
-
-    entry: Entry
-    dataset: Dataset
-    split: str
-    protocol: str
-    answers: Answers
-    fingerprint: str
-    key: str
-
-    def chunks(self) -> Iterator[Answers]:
-        """The answers of each chunk, in order."""
-        number = self.answers.rows // CHUNK_ROWS
-        for value in np.unique(number):
-            yield self.answers.take(np.flatnonzero(number == value))
-
-    def subset(self, count: int | None) -> Int64:
-        """At most so many of its rows, evenly spaced, int64; all of them where `count` is None."""
-        rows = self.answers.rows
-        return rows if count is None else rows[evenly_spaced(len(rows), count)]
-
-    @property
-    def name(self) -> str:
-        """For people: dataset, split and protocol."""
-        return f"{self.entry.name} {self.split} ({self.protocol})"
-
-    @property
-    def has_labels(self) -> bool:
-        """Whether any image has an emotion to compare with."""
-        return bool((self.answers.labels >= 0).any())
-
-    @property
-    def has_boxes(self) -> bool:
-        """Whether its images have true boxes of all their faces."""
-        return bool(getattr(self.dataset, "has_boxes", self.dataset.scheme))
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What a run on it depends on, the licence's terms included, since tables obey them."""
-        return {"key": self.key, "name": self.name, "terms": asdict(self.dataset.terms)}
 
 
 def ready(entry: Entry, options: Options) -> bool:
@@ -247,114 +208,3 @@ def aligning(registry: Registry, options: Options, selection: Selection) -> list
             "what is missing; name one with --landmarkers."
         )
     return chosen if selection.landmarkers is not None else chosen[:1]
-
-
-def datasets(
-    registry: Registry,
-    options: Options,
-    selection: Selection,
-    load: Callable[[Entry], Any],
-    left_out: list[tuple[Entry, Reason]],
-) -> tuple[Source, ...]:
-    """The images to evaluate on.
-
-    Raises:
-        UnavailableError: a dataset that was named can't be used.
-        UsageError: an unknown name, split or protocol, or no dataset is left.
-        FxbenchError: a dataset that was named can't be read.
-    """
-    named = {
-        name: registry.get("dataset", name) for name in selection.datasets or () if name != "all"
-    }
-    wide: dict[str, Entry] = {}
-    if selection.datasets is None:
-        wide = {entry.name: entry for entry in _unnamed(registry, options)}
-    elif "all" in selection.datasets:
-        wide = {entry.name: entry for entry in registry.of_kind("dataset")}
-    for entry in named.values():
-        require(entry, options)
-    sources: list[Source] = []
-    errors: list[FxbenchError] = []
-    mends: list[str] = []
-    for name, entry in (named | wide).items():
-        state = availability(entry, options)
-        if state.state != "ready":
-            mends.append(f"{name}: {state.mend}")
-            continue
-        try:
-            sources.append(_source(entry, options, selection, load))
-        except FxbenchError as error:
-            # Of several datasets that nobody named, one without the split is just not meant, and
-            # one that can't be read stops no other.
-            if name in named:
-                raise
-            errors.append(error)
-            kind = "no such split" if isinstance(error, UsageError) else "broken"
-            left_out.append((entry, Reason(kind, str(error))))
-    if errors and not sources:
-        raise errors[0]
-    if not sources:
-        raise UsageError(f"No dataset is ready. Say where one is ({'; '.join(mends)}).")
-    return tuple(sources)
-
-
-def _unnamed(registry: Registry, options: Options) -> list[Entry]:
-    """The datasets where a person names none.
-
-    Those that somebody said the place of are meant; else those that come with their images; else
-    whatever is ready.
-    """
-    entries = list(registry.of_kind("dataset"))
-    told = [
-        entry
-        for entry in entries
-        if any(option.required for option in entry.component.options)
-        and not options.missing(entry.component)
-    ]
-    shipped = [entry for entry in entries if "default" in entry.component.traits]
-    return told or shipped or entries
-
-
-def _source(
-    entry: Entry, options: Options, selection: Selection, load: Callable[[Entry], Any]
-) -> Source:
-    dataset: Dataset = load(entry)
-    if not dataset.splits or not dataset.protocols:
-        raise PluginError(f"The dataset {entry.name} has no split or no protocol.")
-    split = selection.split or dataset.splits[0]
-    if split not in dataset.splits:
-        raise UsageError(unknown_name(f"split of {entry.name}", split, dataset.splits))
-    protocol = selection.protocol or dataset.protocols[0]
-    if protocol not in dataset.protocols:
-        raise UsageError(unknown_name(f"protocol of {entry.name}", protocol, dataset.protocols))
-    answers = dataset.answers(split, protocol)
-    if not len(answers.rows):
-        raise UsageError(
-            f"{entry.name} {split} has no image that counts under the protocol {protocol}: "
-            "choose another split or protocol."
-        )
-    _check_answers(entry.name, answers)
-    if selection.limit is not None:
-        answers = answers.take(evenly_spaced(len(answers.rows), selection.limit))
-    fingerprint = dataset.fingerprint(split)
-    key = digest(
-        {
-            "component": component_digest(entry, options, check(entry.component)),
-            "fingerprint": fingerprint,
-            "split": split,
-        }
-    )
-    return Source(entry, dataset, split, protocol, answers, fingerprint, key)
-
-
-def _check_answers(name: str, answers: Answers) -> None:
-    if (np.diff(answers.rows) <= 0).any() or answers.rows[0] < 0:
-        raise PluginError(f"The answers of the dataset {name} must have ascending rows from 0 on.")
-    if answers.labels.min() < -1 or answers.labels.max() > 7:
-        raise PluginError(f"The labels of the dataset {name} must be from 0 to 7, or -1 for none.")
-
-
-def evenly_spaced(total: int, limit: int) -> Int64:
-    """At most `limit` indices below `total`, evenly spaced from 0 on, int64."""
-    count = min(total, limit)
-    return (np.arange(count) * total // max(count, 1)).astype(np.int64)

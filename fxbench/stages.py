@@ -11,7 +11,7 @@ from fxbench.keys import core_digest, digest, rows_digest
 if TYPE_CHECKING:
     from fxbench.cells import Cell, Scene
     from fxbench.plan import Plan
-    from fxbench.selection import Source
+    from fxbench.sources import Source
     from fxbench.types import Answers, Int64
 
 
@@ -29,6 +29,8 @@ def boxes_key(plan: Plan, source: Source, rows: Int64, scene: Scene) -> str:
             "corruption": plan.digests["corruption", scene.corruption],
             "severity": scene.severity,
         }
+    if scene.every is not None:
+        record["every"] = scene.every
     if scene.landmarker is not None:
         record |= {"placed by": plan.digests["landmarker", scene.landmarker]}
     return digest(record)
@@ -36,7 +38,12 @@ def boxes_key(plan: Plan, source: Source, rows: Int64, scene: Scene) -> str:
 
 def result_key(plan: Plan, source: Source, answers: Answers, cell: Cell) -> str:
     """The key of what a cell's last stage gives for these rows."""
-    keys = {"classifier": outputs_key, "landmarker": points_key, "detector": detection_key}
+    keys = {
+        "classifier": outputs_key,
+        "landmarker": points_key,
+        "detector": detection_key,
+        "spotter": intervals_key,
+    }
     return keys[cell.kind](plan, source, answers, cell)
 
 
@@ -111,5 +118,22 @@ def points_key(plan: Plan, source: Source, answers: Answers, cell: Cell) -> str:
             "stage": "points",
             "boxes": boxes_key(plan, source, answers.rows, cell.scene),
             "landmarker": plan.digests["landmarker", cell.landmarker],
+        }
+    )
+
+
+def intervals_key(plan: Plan, source: Source, answers: Answers, cell: Cell) -> str:
+    """The key of what a spotter finds in the videos of these rows."""
+    if cell.spotter is None:
+        raise ValueError(f"{cell} has no spotter")
+    given = {"landmarker": cell.landmarker, "classifier": cell.classifier}
+    wanted = {kind: plan.digests[kind, name] for kind, name in given.items() if name is not None}
+    return digest(
+        {
+            "stage": "intervals",
+            "boxes": boxes_key(plan, source, answers.rows, cell.scene),
+            "spotter": plan.digests["spotter", cell.spotter],
+            "fps": source.fps,
+            **wanted,
         }
     )

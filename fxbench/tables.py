@@ -9,17 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fxbench.labels import EMOTIONS
-from fxbench.tabular import (
-    Column,
-    Table,
-    format_epsilon,
-    render,
-    to_csv,
-    to_json,
-    to_markdown,
-    to_rich,
-    to_text,
-)
+from fxbench.tabular import Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,32 +17,6 @@ if TYPE_CHECKING:
     from fxbench.tabular import Row
 
     Cell = Mapping[str, Any]
-
-__all__ = [
-    "AXES",
-    "Column",
-    "Table",
-    "accuracy_table",
-    "classified",
-    "combination",
-    "corrupted",
-    "flat",
-    "format_epsilon",
-    "is_own",
-    "latency_table",
-    "leading_columns",
-    "mark",
-    "notes",
-    "put",
-    "recall_table",
-    "render",
-    "to_csv",
-    "to_json",
-    "to_markdown",
-    "to_rich",
-    "to_text",
-    "wanted",
-]
 
 AXES = (
     "dataset",
@@ -65,7 +29,12 @@ AXES = (
     "norm",
     "epsilon",
 )
-_FURTHER = {"align": "aligned", "landmarker": "by"}
+_FURTHER = {
+    "align": "aligned",
+    "landmarker": "by",
+    "every": "detected every",
+    "smoothing": "smoothed, s",
+}
 """How further axes of a classifier's cell are called in a table."""
 _OF_CONDITION = ("target_label", "subset", "corruption", "severity")
 """Further axes that say what was done to images; tables about that have columns for them."""
@@ -102,6 +71,7 @@ _LATENCY = {
     "load_s": "load_s",
     "detect_load_s": "detect_load_s",
     "classify_load_s": "classify_load_s",
+    "real_time_factor": "real_time_factor",
 }
 
 
@@ -164,6 +134,12 @@ def put(row: Row, name: str, estimate: Mapping[str, Any] | None) -> None:
     row[f"{name}_n"] = estimate.get("n")
 
 
+def kind_of(cell: Cell) -> str:
+    """The kind of component that a cell scores; see :class:`fxbench.cells.Cell`."""
+    kinds = ("spotter", "classifier", "landmarker")
+    return next((kind for kind in kinds if cell["axes"].get(kind)), "detector")
+
+
 def classified(cells: Iterable[Cell], *, attacked: bool) -> list[Cell]:
     """The clean or the attacked cells that have a classifier, those without a result last.
 
@@ -172,7 +148,7 @@ def classified(cells: Iterable[Cell], *, attacked: bool) -> list[Cell]:
     chosen = [
         cell
         for cell in cells
-        if cell["axes"].get("classifier")
+        if kind_of(cell) == "classifier"
         and _is(cell, "attack") == attacked
         and (attacked or not _is(cell, "corruption"))
     ]
@@ -184,7 +160,7 @@ def corrupted(cells: Iterable[Cell]) -> list[Cell]:
     return [
         cell
         for cell in cells
-        if cell["axes"].get("classifier") and _is(cell, "corruption") and not _is(cell, "attack")
+        if kind_of(cell) == "classifier" and _is(cell, "corruption") and not _is(cell, "attack")
     ]
 
 
@@ -288,8 +264,9 @@ def notes(cells: Sequence[Cell], run: Mapping[str, Any] | None, *, shared: bool)
 
 def _chain(cell: Cell) -> str:
     axes = cell["axes"]
-    last = axes.get("classifier") or axes.get("landmarker")
-    return f"{last} behind {axes['detector']}" if last else str(axes["detector"])
+    kind = kind_of(cell)
+    behind = "" if kind == "detector" else f" behind {axes['detector']}"
+    return f"{axes[kind]}{behind}"
 
 
 def _reasons(cells: Sequence[Cell]) -> list[str]:
@@ -367,7 +344,8 @@ def recall_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) ->
 
 def latency_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
     """How fast the chain detect, crop, predict is, for the clean cells that were timed."""
-    chosen = [cell for cell in classified(cells, attacked=False) if cell.get("latency")]
+    clean = classified(cells, attacked=False)
+    chosen = [cell for cell in clean if "p50_ms" in (cell.get("latency") or {})]
     rows = [flat(cell) for cell in chosen]
     columns = (
         *leading_columns(chosen),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fxbench.tables import STATUS, flat, notes, put, wanted
+from fxbench.tables import STATUS, flat, kind_of, notes, put, wanted
 from fxbench.tabular import Column, Table
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _BOXES = (
 
 def landmark_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
     """How far landmarkers are from the true points, those that failed or were skipped below."""
-    chosen = [c for c in cells if c["axes"].get("landmarker") and not c["axes"].get("classifier")]
+    chosen = [cell for cell in cells if kind_of(cell) == "landmarker"]
     chosen.sort(key=lambda cell: (cell["status"] != "ok", bool(cell.get("home_advantage"))))
     rows = [_row(cell, _POINTS) | {"points": cell.get("points")} for cell in wanted(chosen)]
     columns = (
@@ -61,12 +61,7 @@ def landmark_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) 
 
 def detection_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
     """How well detectors find the true boxes, those that failed or were skipped below."""
-    chosen = [
-        cell
-        for cell in cells
-        if cell["axes"].get("detector")
-        and not (cell["axes"].get("classifier") or cell["axes"].get("landmarker"))
-    ]
+    chosen = [cell for cell in cells if kind_of(cell) == "detector"]
     chosen.sort(key=lambda cell: cell["status"] != "ok")
     rows = [_row(cell, _BOXES) for cell in wanted(chosen)]
     columns = (

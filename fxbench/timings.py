@@ -13,7 +13,7 @@ from fxbench.errors import FxbenchError, StoreError
 from fxbench.loader import Loader, one_line
 from fxbench.plan import Plan
 from fxbench.progress import Observer
-from fxbench.selection import Source
+from fxbench.sources import Source
 from fxbench.store import RunFolder
 from fxbench.types import Batch
 from fxbench.views import Told
@@ -67,7 +67,10 @@ class Timings:
                 record["latency"] = timings | meta["load"] | {"threads": meta["threads"]}
 
     def _can_be_timed(self, cell: Cell) -> bool:
-        if cell != cell.clean or self._plan.sends(cell):
+        if cell != cell.clean or self._plan.sends(cell) or cell.kind == "spotter":
+            return False
+        # How often faces are looked for, and what is made of answers, changes no image's time.
+        if cell.every is not None or cell.smoothing is not None:
             return False
         if cell.classifier is None:
             return True

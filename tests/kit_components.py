@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from fxbench.attacked import to_pixels
+from fxbench.clips import Clip, Interval, kind_of
 from fxbench.component import Component, Terms
 from fxbench.labels import EMOTIONS
 from fxbench.types import Answers, Batch, Boxes, FaceSpec, Failure, Frames, Points, Truth
@@ -13,7 +16,7 @@ SIDE = 6
 PIXELS = SIDE * SIDE * 3
 TERMS = Terms("public domain: drawn by code", True, True, True)
 
-_TRAITS = {"classifier": {"gradient"}, "attack": {"fixed"}}
+_TRAITS = {"classifier": {"gradient"}, "attack": {"fixed"}, "spotter": {"points"}}
 
 
 def component(kind, factory, **fields):
@@ -141,6 +144,55 @@ class Darker:
         return 1 - severity * random.uniform(0.1, 0.15)
 
 
+class Gape:
+    """Tells when the mouth is wider open than in half of the frames."""
+
+    margin = 0.03
+
+    def spot(self, track):
+        frames, gaps = [], []
+        for part in track:
+            frames += part.frame.tolist()
+            gaps += self.gap(part).tolist()
+        return self.runs(np.array(frames, int), np.array(gaps), track.fps)
+
+    def gap(self, part):
+        xy = part.points.xy
+        return (xy[:, 66, 1] - xy[:, 62, 1]) / (xy[:, 45, 0] - xy[:, 36, 0])
+
+    def runs(self, frames, gaps, fps):
+        known = gaps[~np.isnan(gaps)]
+        rest = np.median(known) if len(known) else 0
+        wide = np.concatenate([[False], gaps > rest + self.margin, [False]])
+        ends = np.flatnonzero(np.diff(wide)).reshape(-1, 2).tolist()
+        return tuple(self.run(frames[a:b], gaps[a:b], fps) for a, b in ends)
+
+    def run(self, frames, gaps, fps):
+        apex = int(frames[gaps.argmax()])
+        kind = kind_of(len(frames) / fps)
+        return Interval(int(frames[0]), apex, int(frames[-1]), kind, float(gaps.max()))
+
+
+class Cheer(Gape):
+    """Tells when somebody is happier than in half of the frames."""
+
+    margin = 0.3
+
+    def gap(self, part):
+        return part.probabilities[:, EMOTIONS.index("happiness")]
+
+
+class Everything:
+    """Takes the whole clip for one expression, and looks at nothing else."""
+
+    def spot(self, track):
+        frames = np.concatenate([[-1], *(part.frame for part in track)])
+        return () if len(frames) < 2 else (self.all_of(frames[1:], track.fps),)
+
+    def all_of(self, frames, fps):
+        return Interval(int(frames[0]), None, int(frames[-1]), kind_of(len(frames) / fps))
+
+
 class Drawn:
     """Twelve small pictures in each of two splits; row 5 can't be read."""
 
@@ -188,12 +240,43 @@ class Drawn:
         )
 
 
+class Filmed(Drawn):
+    """Three short videos in each split: one with an expression, one neutral, one of joy alone."""
+
+    count = 30
+    intervals = (Interval(3, 5, 8, "micro"),)
+
+    def clips(self, split):
+        return (
+            Clip(f"{split}/nods", 0, 12, 25.0, 2, "s1", self.intervals),
+            Clip(f"{split}/rests", 12, 10, 25.0, 0, "s2", ()),
+            Clip(f"{split}/laughs", 22, 8, 50.0, 1, "s2", None),
+        )
+
+    def label(self, row):
+        (clip,) = (clip for clip in Filmed.clips(self, "") if row in clip.rows)
+        within = [i.onset <= row - clip.first <= i.offset for i in clip.intervals or ()]
+        return 0 if within and not any(within) else clip.emotion
+
+    def times(self, rows):
+        clips = [clip for row in rows for clip in Filmed.clips(self, "") if row in clip.rows]
+        pairs = zip(rows, clips, strict=True)
+        return np.array([(row - clip.first) / clip.fps for row, clip in pairs], np.float64)
+
+    def batch(self, split, wanted):
+        batch = super().batch(split, wanted)
+        shown = batch.frames
+        times = self.times(batch.rows.tolist())
+        return replace(batch, frames=Frames(shown.ids, shown.images, times))
+
+
 RIGHT = {
     "classifier": Linear,
     "detector": Centre,
     "landmarker": Five,
     "attack": Step,
     "corruption": Darker,
+    "spotter": Gape,
     "dataset": Drawn,
 }
 """A class that conforms, by kind."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import kit_wrong_corruptions  # noqa: F401 - it adds its own
+import kit_wrong_videos  # noqa: F401 - it adds its own
 import numpy as np
 from kit_components import Centre, Drawn, Five
 from kit_wrong_models import WRONG as _MODELS

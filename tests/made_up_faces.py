@@ -12,7 +12,8 @@ from fxbench.component import Terms
 from fxbench.labels import EMOTIONS
 from fxbench.options import Options
 from fxbench.registry import Registry
-from fxbench.selection import Selection, Source, datasets
+from fxbench.selection import Selection
+from fxbench.sources import Source, datasets
 from fxbench.types import Answers, Batch, FaceSpec, Frames, Truth
 
 SIDE = 8

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from fxbench.registry import discover
-from fxbench.selection import evenly_spaced
+from fxbench.sources import evenly_spaced
 from fxbench.training.convert import whole_faces
 
 

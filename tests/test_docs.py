@@ -31,6 +31,7 @@ from fxbench.scoring_landmarks import Located, score_landmarks
 from fxbench.scoring_robustness import score_attack
 from fxbench.selection import Reason, Selection
 from fxbench.store import StoredRun
+from fxbench.testing import check
 from fxbench.types import Answers, FaceSpec
 
 PAGES = [page.name for page in sorted(DOCS.glob("*.md"))]
@@ -147,7 +148,8 @@ def test_every_metric_and_field_of_landmarks_is_defined() -> None:
     truth = np.random.default_rng(0).uniform(0, 100, (3, 68, 2)).astype(np.float32)
     shared = shared_points("300w-68", "300w-68")
     found = np.ones(3, np.bool_)
-    result = score_landmarks(Located(found, truth, truth, "300w-68", shared), 3)
+    located = Located(np.arange(3), found, truth, truth, "300w-68", shared)
+    result = score_landmarks(located, 3)
     text = section("metrics.md", "## Landmarks")
     assert [name for name in result["metrics"] if f"`{name}`" not in text] == []
     assert set(result) <= set(first_column(section("results.md", "### cells.jsonl")))
@@ -350,6 +352,8 @@ def test_the_plugins_of_the_tutorial_are_found(documented: Documented) -> None:
         ("classifier", "acme-linear"),
         ("attack", "acme-step"),
         ("corruption", "acme-curtain"),
+        ("spotter", "acme-flash"),
+        ("dataset", "acme-clips"),
         ("dataset", "acme-npz"),
     }
     assert documented.states == {
@@ -359,10 +363,22 @@ def test_the_plugins_of_the_tutorial_are_found(documented: Documented) -> None:
         "acme-linear": "missing weights",
         "acme-step": "ready",
         "acme-curtain": "ready",
+        "acme-flash": "ready",
+        "acme-clips": "ready",
         "acme-npz": "needs option",
     }
     text = section("plugins.md", "## Availability")
     assert set(documented.states.values()) < set(first_column(text))
+
+
+def test_the_plugins_of_the_tutorial_conform(
+    documented: Documented, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FXBENCH_WEIGHTS", str(documented.folder / "weights"))
+    for (kind, name), entry in documented.entries.items():
+        options = {"path": documented.folder / "faces.npz"} if name == "acme-npz" else {}
+        report = check(entry, kind, options=options)
+        assert report.ok, report.text()
 
 
 def test_the_plugins_of_the_tutorial_take_part_in_a_run(documented: Documented) -> None:
@@ -386,10 +402,31 @@ def test_the_plugins_of_the_tutorial_take_part_in_a_run(documented: Documented) 
     assert runner.exit_code(documented.stored) == 0
 
 
-def test_every_field_of_a_run_is_described(documented: Documented) -> None:
+@pytest.fixture(scope="module")
+def watched(documented: Documented) -> StoredRun:
+    """A run on the videos of docs/plugins.md."""
+    selection = Selection(
+        datasets=("acme-clips",),
+        detectors=("full-frame",),
+        classifiers=("prior",),
+        spotters=("acme-flash",),
+    )
+    prepared = runner.prepare(selection, (), discover(), documented.folder)
+    place = documented.folder / "videos"
+    return runner.run(prepared, runner.Settings(place / "results", place / "cache", threads=1))
+
+
+def test_the_spotter_of_the_tutorial_finds_what_its_videos_show(watched: StoredRun) -> None:
+    cells = [cell for cell in watched.cells if "spotter" in cell["axes"]]
+    found = {cell["axes"]["spotter"]: cell["metrics"]["spot_f1"]["value"] for cell in cells}
+    assert found["acme-flash"] == 1
+    assert runner.exit_code(watched) == 0
+
+
+def test_every_field_of_a_run_is_described(documented: Documented, watched: StoredRun) -> None:
     for heading, records in (
-        ("### run.json", [documented.stored.run]),
-        ("### cells.jsonl", documented.stored.cells),
+        ("### run.json", [documented.stored.run, watched.run]),
+        ("### cells.jsonl", [*documented.stored.cells, *watched.cells]),
     ):
         described = set(first_column(section("results.md", heading)))
         written = {field for record in records for field in record}

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from fxbench import runner
-from fxbench import selection as selection_module
+from fxbench import sources as sources_module
 from fxbench.errors import StoreError
 from fxbench.selection import Selection
 from fxbench.store import StoredRun, load
@@ -44,7 +44,7 @@ def execute(folder: Path, ferplus: Path, cache: Path | None = None) -> StoredRun
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several chunks of the tiny split, so that a run can stop between them."""
-    monkeypatch.setattr(selection_module, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(sources_module, "CHUNK_ROWS", 10)
 
 
 class Fault:

@@ -225,7 +225,7 @@ def test_the_command_draws_into_the_runs_folder_and_names_the_files(results, tmp
 def test_the_command_says_that_there_is_nothing_to_draw(results):
     done = CliRunner().invoke(cli, ["figures", *results([cell("emopy", 0.7)])])
     assert done.exit_code == 0
-    assert "There is nothing to draw: r has neither" in done.output
+    assert "There is nothing to draw: r has no result" in done.output
 
 
 def test_the_command_says_what_brings_matplotlib(results, monkeypatch):

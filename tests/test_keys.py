@@ -19,6 +19,7 @@ FOLDER = Path(keys.__file__).parent
 NEUTRAL = {
     "acceptance",
     "availability",
+    "cell_table",
     "cells",
     "chunks",
     "component",
@@ -41,6 +42,7 @@ NEUTRAL = {
     "registry",
     "retired",
     "selection",
+    "sources",
     "stages",
     "surrogates",
     "tabular",

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from fxbench.leaderboard import leaderboard_rows, leaderboard_table, render
-from fxbench.tables import to_markdown
+from fxbench.tabular import to_markdown
 
 PROMISED = {
     *("dataset", "split", "protocol", "detector", "classifier"),

@@ -129,6 +129,21 @@ def test_the_classifier_joins_a_run(installed: Path, ferplus: Path, tmp_path: Pa
     }
 
 
+def test_the_spotter_joins_a_run(installed: Path, tmp_path: Path) -> None:
+    # fmt: off
+    done = python(
+        "-m", "fxbench", "run", "--datasets", "mini-clips", "--detectors", "full-frame",
+        "--spotters", f"{NAMES['spotter']},spot-everything", "--limit", "2", "--fps", "10",
+        "--no-latency", "--json", paths=(installed,), cwd=tmp_path,
+    )
+    # fmt: on
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder,) = (tmp_path / "results").iterdir()
+    cells = [json.loads(line) for line in (folder / "cells.jsonl").read_text().splitlines()]
+    spotted = {c["axes"]["spotter"]: c["status"] for c in cells if "spotter" in c["axes"]}
+    assert spotted[NAMES["spotter"]] == spotted["spot-everything"] == "ok"
+
+
 def test_the_dataset_reads_a_folder(installed: Path, tmp_path: Path) -> None:
     import cv2
     import numpy as np

@@ -156,7 +156,7 @@ def test_images_that_can_t_be_read_and_a_limit_change_nothing(
 def test_many_chunks_some_of_them_without_a_row(
     options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fxbench.selection.CHUNK_ROWS", 4)
+    monkeypatch.setattr("fxbench.sources.CHUNK_ROWS", 4)
     rows = [f"{name},1" for name in (*IMAGES[12:16], *reversed(IMAGES[:2]))]
     run = score(csv(Path("few.csv"), "image,anger", *rows), options)
     found = cell(run, classifier="few")

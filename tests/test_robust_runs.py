@@ -305,6 +305,10 @@ def test_controls_join_and_attacks_are_judged_by_them(tmp_path: Path) -> None:
     assert {c["status"] for c in closed if c["axes"].get("attack")} == {"skipped"}
 
 
+def test_target_labels_may_be_spelt_otherwise() -> None:
+    assert Selection(target_labels=("none", "happy", "joy")).target_labels == ("none", "happiness")
+
+
 def test_targets_without_surrogates_are_refused() -> None:
     with pytest.raises(UsageError, match="name those too"):
         Selection(targets=("a",))

@@ -13,7 +13,8 @@ import pytest
 
 from fxbench import runner
 from fxbench.errors import UnavailableError, UsageError
-from fxbench.selection import Selection, evenly_spaced
+from fxbench.selection import Selection
+from fxbench.sources import evenly_spaced
 from fxbench.store import StoredRun
 
 Run = Callable[..., StoredRun]

@@ -13,19 +13,9 @@ import pytest
 
 from fxbench.labels import EMOTIONS
 from fxbench.matrix import matrix_table
-from fxbench.tables import (
-    accuracy_table,
-    format_epsilon,
-    latency_table,
-    recall_table,
-    render,
-    to_csv,
-    to_json,
-    to_markdown,
-    to_rich,
-    to_text,
-)
+from fxbench.tables import accuracy_table, latency_table, recall_table
 from fxbench.tables_robustness import robustness_table
+from fxbench.tabular import format_epsilon, render, to_csv, to_json, to_markdown, to_rich, to_text
 
 
 def estimate(value, n=100, spread=0.05):

@@ -23,6 +23,7 @@ from made_up_conditions import (
 )
 
 from fxbench.cli import cli
+from fxbench.errors import UsageError
 from fxbench.exports import find_cell
 from fxbench.leaderboard import leaderboard_rows, leaderboard_table
 from fxbench.matrix import matrix_table
@@ -318,6 +319,25 @@ def test_predictions_are_exported_of_the_clean_cell_unless_others_are_named():
     aimed = attacked("emopy", 0.1, under("fgsm", 0.5, "emopy", target_label="fear"))
     found = {"classifier": "emopy", "attack": "fgsm", "epsilon": 0.5}
     assert find_cell([*cells, aimed], **found, target_label="fear") is aimed
+
+
+def test_predictions_of_videos_are_those_of_every_frame_as_they_are_if_there_are_any():
+    axes = {"dataset": "clips", "detector": "dlib-hog", "classifier": "emopy"}
+    made = [
+        {"status": "ok", "axes": axes | more}
+        for more in (
+            {},
+            {"smoothing": 0.2},
+            {"every": 5},
+            {"every": 5, "smoothing": 0.2},
+            {"spotter": "emotion-change"},
+        )
+    ]
+    assert find_cell(made, classifier="emopy") is made[0]
+    assert find_cell(made[2:], classifier="emopy") is made[2]
+    assert find_cell(made[3:], classifier="emopy") is made[3]
+    with pytest.raises(UsageError, match="It has 0"):
+        find_cell(made[4:], classifier="emopy")
 
 
 # The command.

@@ -14,7 +14,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from docs_text import blocks, first_column, read, section
-from kit_components import BLACK_BOX, RIGHT, Guess, Linear, Shrink, component
+from kit_components import (
+    BLACK_BOX,
+    RIGHT,
+    Cheer,
+    Everything,
+    Filmed,
+    Gape,
+    Guess,
+    Linear,
+    Shrink,
+    component,
+)
 from kit_wrong_others import ALL_WRONG
 
 from fxbench.cli import main
@@ -23,7 +34,7 @@ from fxbench.errors import UsageError
 from fxbench.kinds import COMPARED, KINDS
 from fxbench.labels import EMOTIONS
 from fxbench.registry import Entry, Plugin, Registry, discover
-from fxbench.testing import check, faces, load, photos, rules_of
+from fxbench.testing import check, faces, load, photos, rules_of, track
 from fxbench.testing.every_kind import HEAVY
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,7 +47,10 @@ def failed(report):
 # What is right passes.
 
 
-_OTHERS = {"attack": {"minimum", "queries-spent"}}
+_OTHERS = {
+    "attack": {"minimum", "queries-spent"},
+    "dataset": {"clips-stable", "frame-labels", "frame-times", "pieces"},
+}
 """Rules for other components of the kind than that of this test."""
 
 
@@ -64,6 +78,33 @@ def test_right_attacks_of_other_sorts_pass_every_rule(made, traits, others):
     assert report.ok, report.text()
     skipped = {result.rule for result in report.results if result.status == "skipped"}
     assert skipped == {"light-import", "weights", *others}
+
+
+@pytest.mark.parametrize(
+    ("kind", "made", "traits"),
+    [
+        ("dataset", Filmed, set()),
+        ("spotter", Cheer, {"probabilities"}),
+        ("spotter", Everything, set()),
+    ],
+)
+def test_what_is_about_videos_passes_every_rule(kind, made, traits):
+    report = check(component(kind, made, traits=frozenset(traits)), kind)
+    assert report.ok, report.text()
+    skipped = {result.rule for result in report.results if result.status == "skipped"}
+    assert skipped == {"light-import", "weights"}
+
+
+def test_drawn_clips_show_what_they_are_said_to_show():
+    found = Gape().spot(track(points=True))
+    assert [one.kind for one in found] == ["macro", "micro"]
+    assert [one.apex for one in found] == pytest.approx([34, 72], abs=1)
+    assert Cheer().spot(track(probabilities=True))[0].apex == found[0].apex
+    twice = Gape().spot(track(points=True, seconds=8, first=50))
+    assert [one.onset for one in twice[:2]] == [one.onset + 50 for one in found]
+    assert len(twice) == 4
+    slow = Gape().spot(track(points=True, fps=10))
+    assert [one.apex / 10 for one in slow] == pytest.approx([1.36, 2.9], abs=0.1)
 
 
 @pytest.mark.parametrize(

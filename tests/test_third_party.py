@@ -59,7 +59,7 @@ BROKEN = {
         import fxbench
 
         @fxbench.hookimpl
-        def fxbench_spotters():
+        def fxbench_transcribers():
             return []
         """,
         "needs a newer fxbench",

@@ -14,13 +14,13 @@ from fxbench.audit.findings import CHECKS, Audit, Finding
 from fxbench.audit.images import Images
 from fxbench.audit.readers import Reader
 from fxbench.errors import UsageError
-from fxbench.facework import probabilities
 from fxbench.metrics.calibration import Reliability
 from fxbench.metrics.intervals import proportion
-from fxbench.selection import evenly_spaced
+from fxbench.outputs import probabilities
+from fxbench.sources import evenly_spaced
 
 if TYPE_CHECKING:
-    from fxbench.selection import Source
+    from fxbench.sources import Source
     from fxbench.types import Bool, Int64
 
 SEARCH = 1000

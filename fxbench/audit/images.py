@@ -12,7 +12,7 @@ from fxbench.faces import crops
 from fxbench.types import FaceSpec, Float32, Int64, Truth, UInt8
 
 if TYPE_CHECKING:
-    from fxbench.selection import Source
+    from fxbench.sources import Source
 
 LEAST = 20
 """With fewer labelled images nothing can be said."""

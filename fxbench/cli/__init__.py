@@ -25,6 +25,7 @@ _COMMANDS = {
     "predictions": ("predictions", "Export what a classifier of a run answered, as a csv."),
     "check": ("check", "Try whether components conform, and show what does not."),
     "cloak": ("cloak", "Change a photo a little, so that classifiers misread its faces."),
+    "landmarks": ("landmarks", "Measure how faces move in videos, from landmarks."),
     "audit": ("audit", "Look for mistakes: label order, input, calibration, leakage and more."),
     "weights": ("weights", "List weight files, fetch them, and see whether they are right."),
     "train": ("train", "Train the network of a classifier."),

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from fxbench.loader import Loader
     from fxbench.options import Options
     from fxbench.registry import Entry, Registry
-    from fxbench.selection import Selection, Source
+    from fxbench.selection import Selection
+    from fxbench.sources import Source
 
 _COLOURS = {"pass": "green", "fail": "bold red", "warn": "bold yellow", "undetermined": "dim"}
 
@@ -211,7 +212,7 @@ def _sources(
 ) -> tuple[Source, ...]:
     """The images to audit on. Of datasets that nobody named, those that tell something."""
     from fxbench.audit.images import LEAST
-    from fxbench.selection import datasets
+    from fxbench.sources import datasets
 
     found = datasets(registry, options, selection, loader.get, [])
     if selection.datasets is not None and "all" not in selection.datasets:

@@ -19,10 +19,11 @@ from fxbench.cli.options import results_option
 )
 @results_option
 def command(*, run: str | None, output: Path | None, results: Path) -> None:
-    """Draw what attacks and corruptions did in RUN, by default the latest run, as PNG files.
+    """Draw what attacks, corruptions and spotters did in RUN, by default the latest, as PNG files.
 
-    Accuracy against epsilon, success of transferred attacks by surrogate and target, and the error
-    against the severity of corruptions: what the run has of these. Needs the extra `plots`.
+    Accuracy against epsilon, success of transferred attacks by surrogate and target, the error
+    against the severity of corruptions, and what was spotted in videos: what the run has of these.
+    Needs the extra `plots`.
 
     \b
     Examples:
@@ -38,8 +39,9 @@ def command(*, run: str | None, output: Path | None, results: Path) -> None:
     drawn = draw(stored.cells, stored.folder / "figures" if output is None else output)
     if not drawn:
         click.echo(
-            f"There is nothing to draw: {stored.folder.name} has neither a result under attack nor "
-            "one on corrupted pictures. `fxbench run --attacks` and `--corruptions` make them."
+            f"There is nothing to draw: {stored.folder.name} has no result under attack, on "
+            "corrupted pictures or of a spotter. `fxbench run --attacks`, `--corruptions` and "
+            "`--spotters` make them."
         )
     for path in drawn:
         click.echo(path)

@@ -32,10 +32,11 @@ def command(*, run: str | None, form: str, results: Path) -> None:
       fxbench leaderboard --format json
     """
     from fxbench.store import find, load
+    from fxbench.tables import kind_of
 
     stored = load(find(results, run))
     note_unfinished(stored)
-    named = any(cell["axes"].get("classifier") for cell in stored.cells)
+    named = any(kind_of(cell) == "classifier" for cell in stored.cells)
     if form in ("table", "md") and not named:
         click.echo(NO_CLASSIFIER)
         return

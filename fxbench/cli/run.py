@@ -12,13 +12,16 @@ import click
 
 from fxbench.cli.model import check_first, model_options, open_given, with_model
 from fxbench.cli.options import run_options
-from fxbench.cli.values import Epsilons, Names, Severities
+from fxbench.cli.values import Counts, Epsilons, Names, Seconds
 from fxbench.errors import UsageError
 
 if TYPE_CHECKING:
     from fxbench.costs import Costs
     from fxbench.plan import Plan
     from fxbench.runner import Prepared, Settings
+
+
+_NOTHING_TO_COMPARE = ("no landmark truth", "no emotion labels", "no intervals")
 
 
 @click.command("run")
@@ -59,7 +62,7 @@ if TYPE_CHECKING:
 @click.option("--corruptions", type=Names(), help="Corruptions of the pictures; by default none.")
 @click.option(
     "--severities",
-    type=Severities(),
+    type=Counts(5),
     default="1,2,3,4,5",
     show_default=True,
     help="How severe, from 1 to 5.",
@@ -73,6 +76,27 @@ if TYPE_CHECKING:
     help="How faces are aligned by their landmarks before they are classified: none, eyes "
     "(level), similarity (level, and at fixed places).",
 )
+@click.option("--spotters", type=Names(), help="What finds expressions in videos.")
+@click.option(
+    "--detect-every",
+    "every",
+    type=Counts(),
+    default="1",
+    show_default=True,
+    help="In videos, faces are looked for in every so many frames, and followed in between.",
+)
+@click.option(
+    "--smoothing",
+    type=Seconds(),
+    default="0",
+    show_default=True,
+    help="In videos, classifiers' answers are smoothed over so many seconds as well.",
+)
+@click.option(
+    "--fps",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Take so many frames of a video per second at most; by default all.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and run nothing.")
 @run_options
 def command(
@@ -83,6 +107,9 @@ def command(
     target_labels: tuple[str, ...],
     severities: tuple[int, ...],
     aligns: tuple[str, ...],
+    every: tuple[int, ...],
+    smoothing: tuple[float, ...],
+    fps: float | None,
     limit: int | None,
     settings: tuple[str, ...],
     results: Path,
@@ -97,7 +124,7 @@ def command(
     name: str | None,
     **names: tuple[str, ...] | None,
 ) -> int:
-    """Evaluate every combination of detectors, classifiers, attacks and corruptions.
+    """Evaluate every combination of detectors, classifiers, attacks, corruptions and spotters.
 
     Every list takes names separated by commas, or `all` for all that are ready. What is computed
     is kept: a run that was stopped goes on where it was, and one that is finished is read.
@@ -111,6 +138,7 @@ def command(
       fxbench run --attacks fgsm,pgd --surrogates emopy,mobilenetv2 --targets all
       fxbench run --classifiers all --attacks none --corruptions all --severities 1,3,5
       fxbench run --classifiers emopy --landmarkers dlib-68 --align none,similarity
+      fxbench run --datasets mini-clips --classifiers all --spotters all --detect-every 1,5
       fxbench run --limit 200 --dry-run
       fxbench run --model my.onnx --labels neutral,happiness,none --input grey,64,0..1
     """
@@ -136,6 +164,10 @@ def command(
         severities=severities,
         limit=limit,
         aligns=aligns,
+        spotters=names["spotters"],
+        every=every,
+        smoothing=smoothing,
+        fps=fps,
         datasets=names["datasets"],
         detectors=names["detectors"],
         landmarkers=names["landmarkers"],
@@ -151,7 +183,7 @@ def command(
             markup=False,
         )
     for why in dict.fromkeys(planned.reason for planned in prepared.plan.cells):
-        if why is not None and why.kind in ("no landmark truth", "no emotion labels"):
+        if why is not None and why.kind in _NOTHING_TO_COMPARE:
             messages().print(f"Left out: {why.message}", markup=False)
     if dry_run:
         _show_plan(prepared.plan, as_json=as_json)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _USUAL = (
     "accuracy",
+    "video",
     "robust",
     "robustness",
     "transfer",
@@ -26,16 +27,24 @@ _USUAL = (
     "sanity",
     "detection",
     "landmarks",
+    "motion",
+    "spotting",
+    "recognition",
     "latency",
     "services",
 )
-_NAMES = (*_USUAL, "matrix", "recall")
+_NAMES = (*_USUAL, "matrix", "recall", "intervals")
 _OF_CLASSIFIERS = ("accuracy", "robustness", "latency", "matrix", "recall")
 _NONE = {
     "robust": "result under attack: give --attacks, such as fgsm,pgd, to `fxbench run`.",
     "transfer": "transfer: give --surrogates and --targets to `fxbench run`.",
     "corruptions": "corrupted pictures: give --corruptions all to `fxbench run`.",
     "sanity": "attack that could be checked: give --attacks, such as fgsm,pgd, to `fxbench run`.",
+    "video": "classifier's result on videos: give --datasets mini-clips to `fxbench run`.",
+    "motion": "landmarks of videos with true ones: see --datasets mini-clips of `fxbench run`.",
+    "spotting": "spotter's result: give --spotters all and videos to `fxbench run`.",
+    "recognition": "spotter's result: give --spotters all and videos to `fxbench run`.",
+    "intervals": "spotter's result: give --spotters all and videos to `fxbench run`.",
 }
 """What is said in the place of an empty table."""
 NO_CLASSIFIER = "This run has no classifier's result: `fxbench tables` shows what it has."
@@ -47,7 +56,7 @@ NO_CLASSIFIER = "This run has no classifier's result: `fxbench tables` shows wha
     "--table",
     "name",
     type=click.Choice(_NAMES),
-    help="Only this one; by default all but matrix and recall that have a row.",
+    help="Only this one; by default all but matrix, recall and intervals that have a row.",
 )
 @format_option
 @results_option
@@ -61,6 +70,7 @@ def command(*, run: str | None, name: str | None, form: str, results: Path) -> N
       fxbench tables --table matrix --format md
       fxbench tables --table recall
       fxbench tables --table sanity
+      fxbench tables --table intervals --format csv
     """
     from fxbench.store import find, load
 
@@ -72,7 +82,14 @@ def command(*, run: str | None, name: str | None, form: str, results: Path) -> N
 
 def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) -> None:
     """Print tables of a run to standard output; of several, those that have a row."""
-    from fxbench import tables, tables_corruption, tables_faces, tables_robustness
+    from fxbench import (
+        tables,
+        tables_corruption,
+        tables_faces,
+        tables_robustness,
+        tables_video,
+    )
+    from fxbench.interval_table import interval_table
     from fxbench.matrix import matrix_table
     from fxbench.service_table import service_table
     from fxbench.tabular import render
@@ -95,6 +112,11 @@ def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) 
         "sanity": partial(tables_robustness.sanity_table, compact=people and several),
         "detection": tables_faces.detection_table,
         "landmarks": tables_faces.landmark_table,
+        "video": tables_video.video_table,
+        "motion": tables_video.motion_table,
+        "spotting": tables_video.spotting_table,
+        "recognition": tables_video.recognition_table,
+        "intervals": interval_table,
         "latency": tables.latency_table,
         "services": lambda cells, run: service_table(run, cells),
     }
@@ -133,10 +155,12 @@ def _could_be_mended(stored: StoredRun) -> bool:
 
 def _lacks_classifier(stored: StoredRun, name: str, made: dict[str, Table]) -> bool:
     """Whether a table has no row because no classifier has a result."""
+    from fxbench.tables import kind_of
+
     return (
         name in _OF_CLASSIFIERS
         and not made[name].rows
-        and not any(c["status"] == "ok" and c["axes"].get("classifier") for c in stored.cells)
+        and not any(c["status"] == "ok" and kind_of(c) == "classifier" for c in stored.cells)
     )
 
 

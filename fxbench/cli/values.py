@@ -36,10 +36,14 @@ class Names(_Names):
         return tuple(dict.fromkeys(names))
 
 
-class Severities(_Numbers):
-    """Numbers from 1 to 5, separated by commas."""
+class Counts(_Numbers):
+    """Whole numbers from 1 on, separated by commas."""
 
-    name = "severities"
+    name = "numbers"
+
+    def __init__(self, most: int | None = None) -> None:
+        """Up to `most`, if that is given."""
+        self._most = most
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -48,13 +52,42 @@ class Severities(_Numbers):
         if isinstance(value, tuple):
             return value
         parts = [part.strip() for part in value.split(",")]
-        if not all(part in ("1", "2", "3", "4", "5") for part in parts):
+        numbers = [int(part) for part in parts if part.isascii() and part.isdigit()]
+        most = math.inf if self._most is None else self._most
+        if len(numbers) < len(parts) or not all(1 <= number <= most for number in numbers):
+            upper = "on" if self._most is None else f"to {self._most}"
             self.fail(
-                f"{value!r} are no severities: expected numbers from 1 to 5, such as 1,3,5.",
+                f"{value!r} has something else than whole numbers from 1 {upper}: expected such as "
+                "1,3,5.",
                 param,
                 ctx,
             )
-        return tuple(dict.fromkeys(int(part) for part in parts))
+        return tuple(dict.fromkeys(numbers))
+
+
+class Seconds(_Budgets):
+    """Seconds, separated by commas."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        """A tuple of finite floats from 0 on."""
+        if isinstance(value, tuple):
+            return value
+        seconds = []
+        for part in value.split(","):
+            try:
+                number = float(part)
+            except ValueError:
+                number = math.nan
+            if not 0 <= number < math.inf:
+                self.fail(
+                    f"{part.strip()!r} is no number of seconds: expected such as 0,0.2.", param, ctx
+                )
+            seconds.append(number)
+        return tuple(dict.fromkeys(seconds))
 
 
 class Epsilons(_Budgets):

@@ -13,6 +13,7 @@ from fxbench.testing.report import Report, Result
 
 if TYPE_CHECKING:
     from fxbench.testing.corruptions import corrupted
+    from fxbench.testing.films import track
     from fxbench.testing.kit import check, load, rules_of
     from fxbench.testing.pictures import boxes, faces, photos
     from fxbench.testing.surrogate import Surrogate, attack_inputs, try_attack
@@ -29,6 +30,7 @@ __all__ = [
     "load",
     "photos",
     "rules_of",
+    "track",
     "try_attack",
 ]
 
@@ -37,6 +39,7 @@ _HOMES = {
     "load": "kit",
     "rules_of": "kit",
     "corrupted": "corruptions",
+    "track": "films",
     "boxes": "pictures",
     "faces": "pictures",
     "photos": "pictures",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,10 @@ import numpy.typing as npt
 
 from fxbench.component import Terms
 from fxbench.labels import EMOTIONS
-from fxbench.selection import evenly_spaced
+from fxbench.testing import videos
+from fxbench.testing.rows import ask, by_row, equal, read, sample, some_of
 from fxbench.testing.rules import NotTried, Refused, Rule, Trial
-from fxbench.types import Answers, Batch, Int64
+from fxbench.types import Batch, Int64
 
 SAMPLE = 2000
 """How many images of a split are read at most."""
@@ -54,32 +54,10 @@ def _scheme(trial: Trial) -> str:
     return scheme or "no landmarks"
 
 
-def _ask(trial: Trial, split: str, protocol: str, dataset: Any = None) -> Answers:
-    """The answers, their form checked."""
-    made = trial.made if dataset is None else dataset
-    answers: Any = made.answers(split, protocol)
-    where = f"{split} ({protocol})"
-    if not isinstance(answers, Answers):
-        raise Refused(f"answers must return Answers, not {type(answers).__name__}.")
-    rows, labels = answers.rows, answers.labels
-    if len(rows) and (rows[0] < 0 or (np.diff(rows) <= 0).any()):
-        raise Refused(f"{where}: the rows must ascend from 0 on, each once.")
-    if len(labels) and not (labels.min() >= -1 and labels.max() < len(EMOTIONS)):
-        raise Refused(
-            f"{where}: the labels are {labels.min()} to {labels.max()}, but -1 (no single label) "
-            "and 0 to 7 are expected."
-        )
-    if answers.distribution is not None:
-        sums = answers.distribution.sum(axis=1, dtype=np.float64)
-        if (np.abs(sums[~np.isnan(sums)] - 1) > 1e-3).any():
-            raise Refused(f"{where}: a row of the distribution doesn't sum to 1.")
-    return answers
-
-
 def _answers(trial: Trial) -> str:
     made = trial.made
     counts = {
-        split: [len(_ask(trial, split, protocol).rows) for protocol in made.protocols]
+        split: [len(ask(trial, split, protocol).rows) for protocol in made.protocols]
         for split in made.splits
     }
     if not counts[made.splits[0]][0]:
@@ -95,10 +73,10 @@ def _counts_stable(trial: Trial) -> str:
     compared = 0
     for split in trial.made.splits:
         for protocol in trial.made.protocols:
-            first = _ask(trial, split, protocol)
-            for again in (_ask(trial, split, protocol), _ask(trial, split, protocol, other)):
-                equal = np.array_equal(first.rows, again.rows)
-                if not equal or not np.array_equal(first.labels, again.labels):
+            first = ask(trial, split, protocol)
+            for again in (ask(trial, split, protocol), ask(trial, split, protocol, other)):
+                same = np.array_equal(first.rows, again.rows)
+                if not same or not np.array_equal(first.labels, again.labels):
                     raise Refused(
                         f"{split} ({protocol}): {len(first.rows)} answers at first, then "
                         f"{len(again.rows)} or others."
@@ -119,51 +97,22 @@ def _fingerprint(trial: Trial) -> str:
     return first[:16]
 
 
-def _sample(trial: Trial, split: str, limit: int) -> Int64:
-    """At most `limit` evenly spaced rows of those that count under some protocol."""
-    every = [_ask(trial, split, protocol).rows for protocol in trial.made.protocols]
-    rows: Int64 = np.unique(np.concatenate(every))
-    return rows[evenly_spaced(len(rows), limit)]
-
-
-def _read(trial: Trial, split: str, rows: Int64) -> Iterator[Batch]:
-    """The batches of some rows, checked to hold exactly these, in order."""
-    found: list[int] = []
-    for batch in trial.made.batches(split, rows.copy()):
-        if not isinstance(batch, Batch):
-            raise Refused(f"batches must yield Batch, not {type(batch).__name__}.")
-        part = sorted([*batch.rows.tolist(), *(failure.row for failure in batch.failures)])
-        if (np.diff(batch.rows) <= 0).any() or (found and part and part[0] <= found[-1]):
-            raise Refused(f"{split}: the rows of the batches don't ascend.")
-        found += part
-        yield batch
-    if found != rows.tolist():
-        absent = sorted(set(rows.tolist()) - set(found))[:3]
-        extra = sorted(set(found) - set(rows.tolist()))[:3]
-        raise Refused(
-            f"{split}: {len(rows)} rows were asked for and {len(found)} came"
-            + (f"; {absent} are missing" if absent else "")
-            + (f"; {extra} were not asked for" if extra else "")
-            + ". Each row is in a batch or among its failures, once."
-        )
-
-
 def _rows(trial: Trial) -> str:
     limit = max(_ALONE, SAMPLE // len(trial.made.splits))
-    read = failed = 0
+    good = failed = 0
     reason = ""
     for split in trial.made.splits:
-        for batch in _read(trial, split, _sample(trial, split, limit)):
-            read += len(batch.rows)
+        for batch in read(trial, split, sample(trial, split, limit)):
+            good += len(batch.rows)
             failed += len(batch.failures)
             reason = reason or next((failure.reason for failure in batch.failures), "")
-    if not read:
+    if not good:
         raise Refused(f"No image can be read: {reason}")
-    return f"{read} images read" + (f", {failed} can't be read ({reason})" if failed else "")
+    return f"{good} images read" + (f", {failed} can't be read ({reason})" if failed else "")
 
 
 def _no_rows(trial: Trial) -> None:
-    for _ in _read(trial, trial.made.splits[0], np.zeros(0, np.int64)):
+    for _ in read(trial, trial.made.splits[0], np.zeros(0, np.int64)):
         pass
 
 
@@ -187,7 +136,7 @@ def _ids_agree(trial: Trial) -> str:
     compared = 0
     for split in trial.made.splits:
         ids = trial.made.ids(split)
-        for batch in _read(trial, split, _sample(trial, split, _NAMED)):
+        for batch in read(trial, split, sample(trial, split, _NAMED)):
             named = zip(batch.rows.tolist(), batch.frames.ids, strict=True)
             for row, name in [*named, *((f.row, f.id) for f in batch.failures)]:
                 if row >= len(ids) or ids[row] != name:
@@ -197,42 +146,16 @@ def _ids_agree(trial: Trial) -> str:
     return f"{compared} names"
 
 
-def _facts(batch: Batch, index: int) -> tuple[Any, ...]:
-    """All that a batch says of one of its images: id, pixels, votes, boxes, landmarks."""
-    facts: tuple[Any, ...] = (batch.frames.ids[index], batch.frames.images[index])
-    truth = batch.truth
-    if truth is None:
-        return facts
-    mine = np.flatnonzero(truth.frame == index)
-    points = None if truth.points is None else truth.points.xy[mine]
-    columns = [truth.votes, truth.xyxy]
-    return (*facts, points, *(None if column is None else column[mine] for column in columns))
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
-    return type(one) is type(other) and bool(one == other)
-
-
-def _by_row(trial: Trial, split: str, rows: Int64) -> dict[int, tuple[Any, ...]]:
-    return {
-        row: _facts(batch, index)
-        for batch in _read(trial, split, rows)
-        for index, row in enumerate(batch.rows.tolist())
-    }
-
-
 def _addressable(trial: Trial) -> str:
     compared = 0
     for split in trial.made.splits:
-        rows = _sample(trial, split, _ALONE)
-        together = _by_row(trial, split, rows)
+        rows = sample(trial, split, _ALONE)
+        together = by_row(trial, split, rows)
         subsets = [rows[index : index + 1] for index in range(len(rows))]
         for subset in [*subsets, rows[1::2]]:
-            for row, facts in _by_row(trial, split, subset).items():
+            for row, facts in by_row(trial, split, subset).items():
                 parts = zip(facts, together.get(row, ()), strict=False)
-                if row not in together or not all(_equal(a, b) for a, b in parts):
+                if row not in together or not all(equal(a, b) for a, b in parts):
                     raise Refused(
                         f"{split}: row {row} asked for with {len(subset) - 1} others isn't what it "
                         f"is among {len(rows)}."
@@ -243,11 +166,11 @@ def _addressable(trial: Trial) -> str:
 
 def _truth(trial: Trial) -> str:
     split, protocol = trial.made.splits[0], trial.made.protocols[0]
-    answers = _ask(trial, split, protocol)
-    some = evenly_spaced(len(answers.rows), 256)
+    answers = ask(trial, split, protocol)
+    some = some_of(trial, split, answers.rows, 256)
     labels = dict(zip(answers.rows[some].tolist(), answers.labels[some].tolist(), strict=True))
     compared = known = 0
-    for batch in _read(trial, split, answers.rows[some]):
+    for batch in read(trial, split, answers.rows[some]):
         truth = batch.truth
         if truth is None:
             continue
@@ -312,6 +235,7 @@ RULES = (
         _SEE_ANSWERS,
         ("splits",),
     ),
+    videos.CLIPS,
     Rule(
         "counts-stable",
         "Ask again, and ask a second object: the same rows and labels.",
@@ -332,7 +256,7 @@ RULES = (
         "order, each in a batch or among its failures.",
         _rows,
         _SEE_ROWS,
-        ("answers",),
+        ("answers", "clips"),
     ),
     Rule(
         "no-rows", "Read no row: no image.", _no_rows, _SEE_ROWS.replace("[:9]", "[:0]"), ("rows",)
@@ -366,4 +290,5 @@ RULES = (
         _SEE_ROWS,
         ("rows",),
     ),
+    *videos.RULES,
 )

@@ -10,7 +10,15 @@ from fxbench.errors import UsageError
 from fxbench.kinds import KINDS, Kind
 from fxbench.names import unknown_name
 from fxbench.registry import Entry, discover
-from fxbench.testing import attacks, classifiers, corruptions, datasets, detectors, landmarkers
+from fxbench.testing import (
+    attacks,
+    classifiers,
+    corruptions,
+    datasets,
+    detectors,
+    landmarkers,
+    spotters,
+)
 from fxbench.testing.every_kind import COMMON
 from fxbench.testing.report import Report
 from fxbench.testing.rules import Rule, Trial, judge
@@ -23,6 +31,7 @@ _RULES: dict[str, tuple[Rule, ...]] = {
     "classifier": classifiers.RULES,
     "attack": attacks.RULES,
     "corruption": corruptions.RULES,
+    "spotter": spotters.RULES,
 }
 
 
@@ -49,7 +58,7 @@ def check(
         kind: the name of a kind, such as `detector`; an entry knows its own.
         options: values of options by name; the others are at their defaults.
         data: pictures to use instead of the drawn ones, RGB uint8 (H, W, 3); for a classifier each
-            is one face. Attacks and datasets use none.
+            is one face. Attacks, spotters and datasets use none.
 
     Raises:
         UsageError: an unknown kind, an option that the component doesn't declare, or data that are

@@ -6,6 +6,7 @@ OpenCV's Haar cascade and dlib's HOG detector find these faces.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -19,6 +20,9 @@ _SIZES = ((120, 96, 1), (48, 48, 1), (180, 320, 2), (160, 120, 1), (200, 200, 1)
 _SUBPIXELS = 4
 """OpenCV draws in sixteenths of a pixel: the binary digits after the point."""
 
+BROWS = 0.1
+"""How far a full expression raises the brows of a drawn head, in halves of its height."""
+
 
 def portrait(height: int, width: int, count: int = 1, seed: int = 0) -> UInt8:
     """A picture of faces side by side, RGB uint8 (height, width, 3); another for each seed."""
@@ -31,19 +35,51 @@ def portrait(height: int, width: int, count: int = 1, seed: int = 0) -> UInt8:
         half = min(cell, height) * random.uniform(0.62, 0.75) / 2
         shift = random.uniform(-0.03, 0.03, 2)
         centre = ((place + 0.5 + shift[0]) * cell, (0.5 + shift[1]) * height)
-        _head(image, centre, half, random)
-    image = np.asarray(cv2.GaussianBlur(image, (0, 0), max(0.4, min(height, width) / 150)))
-    image = image + random.normal(0, 3, image.shape).astype(np.float32)
-    drawn: UInt8 = np.clip(image, 0, 255).astype(np.uint8)
+        head(image, centre, half, random)
+    return photograph(image, random)
+
+
+def photograph(image: Float32, random: np.random.Generator) -> UInt8:
+    """What a camera makes of it: a little blur and noise, RGB uint8 (H, W, 3)."""
+    blurred = cv2.GaussianBlur(image, (0, 0), max(0.4, min(image.shape[:2]) / 150))
+    noisy = np.asarray(blurred) + random.normal(0, 3, image.shape).astype(np.float32)
+    drawn: UInt8 = np.clip(noisy, 0, 255).astype(np.uint8)
     return drawn
 
 
-def _head(
-    image: Float32, centre: tuple[float, float], half: float, random: np.random.Generator
-) -> None:
-    """Draw one head into `image`; `half` is half its height in pixels."""
+@dataclass(frozen=True, slots=True)
+class Mouth:
+    """Of a drawn head: half its width and half its height, and how far it is open.
+
+    In units of half the head's height, like everything about a head.
+    """
+
+    width: float
+    height: float
+    gap: float
+
+
+def head(
+    image: Float32,
+    centre: tuple[float, float],
+    half: float,
+    random: np.random.Generator,
+    expression: float = 0.0,
+) -> Mouth:
+    """Draw one head.
+
+    Args:
+        image: float32 (H, W, 3), is drawn into.
+        centre: of the head, x and y in pixels.
+        half: half its height in pixels.
+        random: who it is.
+        expression: from 0 to 1: how far the brows are raised and the mouth is drawn wide and open.
+    """
     skin: Float64 = np.array((224.0, 172.0, 145.0)) * random.uniform(0.75, 1.1)
-    hair, open_mouth, smile = skin * 0.25, random.uniform(0.01, 0.08), random.uniform(0.22, 0.34)
+    gap = random.uniform(0.01, 0.08) + 0.05 * expression
+    hair, smile = skin * 0.25, random.uniform(0.22, 0.34) + 0.1 * expression
+    mouth = Mouth(smile, 0.06 + gap, gap)
+    brows = -0.3 - BROWS * expression
 
     def ellipse(
         place: tuple[float, float],
@@ -72,15 +108,16 @@ def _head(
     ellipse((0, 0.05), (0.72, 0.95), skin)
     for side in (-1, 1):
         ellipse((side * 0.3, -0.12), (0.2, 0.12), skin * 0.72)
-        ellipse((side * 0.3, -0.3), (0.2, 0.045), hair, side * random.uniform(-8, 8))
+        ellipse((side * 0.3, brows), (0.2, 0.045), hair, side * random.uniform(-8, 8))
         ellipse((side * 0.3, -0.12), (0.14, 0.07), (235, 235, 235))
         ellipse((side * 0.3, -0.12), (0.065, 0.07), (40, 30, 25))
         ellipse((side * 0.4, 0.22), (0.16, 0.13), skin * 1.08)
     ellipse((0, 0.12), (0.07, 0.25), skin * 1.1)
     ellipse((0, 0.34), (0.15, 0.05), skin * 0.65)
-    ellipse((0, 0.58), (smile, 0.06 + open_mouth), (150, 70, 70))
-    ellipse((0, 0.57), (smile * 0.9, open_mouth), (70, 30, 30))
+    ellipse((0, 0.58), (mouth.width, mouth.height), (150, 70, 70))
+    ellipse((0, 0.57), (smile * 0.9, gap), (70, 30, 30))
     ellipse((0, 0.75), (0.16, 0.03), skin * 0.8)
+    return mouth
 
 
 def photos() -> tuple[UInt8, ...]:

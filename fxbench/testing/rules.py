@@ -19,7 +19,7 @@ from fxbench.options import plain
 from fxbench.testing.report import Result, Status
 from fxbench.types import UInt8
 
-_TOOLS = ("attack_inputs", "boxes", "corrupted", "faces", "photos", "try_attack")
+_TOOLS = ("attack_inputs", "boxes", "corrupted", "faces", "photos", "track", "try_attack")
 _CORE = str(Path(__file__).parent.parent)
 
 
@@ -61,6 +61,8 @@ class Trial:
             return ""
         if self.pictures:
             see = see.replace("photos()", "data").replace("faces(c.face", "faces(c.face, data")
+        wants = sorted(self.component.traits & {"points", "probabilities"})
+        see = see.replace("track(", "track(" + "".join(f"{trait}=True, " for trait in wants))
         tools = [tool for tool in _TOOLS if re.search(rf"\b{tool}\(", see)]
         changed = {
             option.name: plain(self.values[option.name])

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from fxbench.selection import evenly_spaced
+from fxbench.sources import evenly_spaced
 from fxbench.training.recipe import Recipe
 from fxbench.types import Int64, UInt8
 

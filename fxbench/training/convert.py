@@ -23,7 +23,7 @@ from fxbench.files import write_atomic, write_json
 from fxbench.keras_network import answering, tensorflow
 from fxbench.onnx_network import session
 from fxbench.protocols import Dataset
-from fxbench.selection import evenly_spaced
+from fxbench.sources import evenly_spaced
 from fxbench.types import FaceSpec, UInt8, check_array
 from fxbench.weights import MANIFEST, manifest, sha256
 

@@ -20,7 +20,7 @@ from fxbench.onnx_network import OnnxNetwork
 from fxbench.options import resolve
 from fxbench.protocols import Dataset
 from fxbench.registry import discover
-from fxbench.selection import evenly_spaced
+from fxbench.sources import evenly_spaced
 from fxbench.training.convert import calibration_faces, whole_faces, write_twins
 from fxbench.types import Float32, Int64
 from fxbench.weights import shipped

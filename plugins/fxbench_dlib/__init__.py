@@ -155,7 +155,7 @@ def fxbench_landmarkers() -> list[Component]:
             factory=partial(_landmarker, "dlib-68", _68, "300w-68"),
             extra="dlib",
             requires=("dlib",),
-            traits=frozenset({"default"}),
+            traits=frozenset({"contours", "default"}),
             weights=(_68,),
             licence="its training data exclude commercial use",
         ),

@@ -18,7 +18,8 @@ import pytest
 
 from fxbench import environment, runner
 from fxbench.environment import available_cores
-from fxbench.selection import Selection, Source
+from fxbench.selection import Selection
+from fxbench.sources import Source
 from fxbench.store import StoredRun
 from fxbench.types import Batch
 
