@@ -36,6 +36,25 @@ def kind_of(seconds: float, onset_seconds: float | None = None) -> str:
     return MICRO if fast or seconds <= MICRO_SECONDS else MACRO
 
 
+def taken(frames: int, own: float, wanted: float | None) -> Int64:
+    """Which frames of a video are taken so that they are `wanted` per second at most.
+
+    Args:
+        frames: how many it has.
+        own: its frames per second.
+        wanted: None for all.
+
+    Returns:
+        int64 (N,), ascending: the first, then each that is the first at or after a tick.
+    """
+    # By the average rate: the frames' own times are known only when they are decoded.
+    if wanted is None or wanted >= own:
+        return np.arange(frames)
+    ticks = np.arange(int(np.ceil(frames * wanted / own)) + 1)
+    numbers: Int64 = np.ceil(ticks * own / wanted - 1e-9).astype(np.int64)
+    return numbers[: np.searchsorted(numbers, frames)]
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     """An expression in a clip.

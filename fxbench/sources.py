@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fxbench.availability import availability, require
-from fxbench.clips import Clip
+from fxbench.clips import Clip, taken
 from fxbench.errors import FxbenchError, PluginError, UsageError
 from fxbench.keys import component_digest, digest
 from fxbench.names import unknown_name
@@ -102,7 +102,7 @@ class Source:
         counts = np.bincount(self.clip_of(self.answers.rows), minlength=len(self.clips))
         # A protocol that leaves out what is between expressions leaves nothing to be found.
         return any(
-            clip.intervals is not None and count == len(_taken(clip, self.fps))
+            clip.intervals is not None and count == len(taken(clip.frames, clip.fps, self.fps))
             for clip, count in zip(self.clips, counts.tolist(), strict=True)
         )
 
@@ -128,16 +128,6 @@ def _chunk_numbers(clips: tuple[Clip, ...]) -> Int64:
     return np.array(numbers, np.int64)
 
 
-def _taken(clip: Clip, fps: float | None) -> Int64:
-    """The frames of a video that are taken, so many per second at most, int64."""
-    if fps is None or fps >= clip.fps:
-        return np.arange(clip.frames)
-    # The first frame at or after each tick, by the average rate: times are known when decoding.
-    ticks = np.arange(int(np.ceil(clip.frames * fps / clip.fps)) + 1)
-    frames = np.ceil(ticks * clip.fps / fps - 1e-9).astype(np.int64)
-    return np.unique(frames[frames < clip.frames])
-
-
 def _limited(answers: Answers, clips: tuple[Clip, ...], selection: Selection) -> Answers:
     """What a person wants of the images: evenly spaced ones, of videos whole ones and at a rate."""
     if not clips:
@@ -147,11 +137,11 @@ def _limited(answers: Answers, clips: tuple[Clip, ...], selection: Selection) ->
     clip = _clip_of(clips, answers.rows)
     keep = np.ones(len(clip), np.bool_)
     if selection.fps is not None:
-        taken = [one.first + _taken(one, selection.fps) for one in clips]
-        keep &= np.isin(answers.rows, np.concatenate(taken))
+        there = [one.first + taken(one.frames, one.fps, selection.fps) for one in clips]
+        keep &= np.isin(answers.rows, np.concatenate(there))
     if selection.limit is not None:
-        there = np.unique(clip)
-        keep &= np.isin(clip, there[evenly_spaced(len(there), selection.limit)])
+        shown = np.unique(clip)
+        keep &= np.isin(clip, shown[evenly_spaced(len(shown), selection.limit)])
     return answers.take(np.flatnonzero(keep))
 
 
