@@ -85,7 +85,7 @@ class CellTable:
         """
         reason, asked = _obstacle(source, *chain)
         if reason is None and not source.has_intervals:
-            message = f"In {source.name} nobody has looked for expressions from frame to frame."
+            message = f"{source.name} has no video with all its frames and annotated expressions."
             reason, asked = Reason("no intervals", message), False
         traits = chain[1].entry.component.traits
         if "floor" in traits:

@@ -68,10 +68,11 @@ def leaderboard_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = Non
         Column("images_per_s", "images/s", "rate"),
         Column("status", "status", "status", show="any"),
     )
+    watched = any(cell.get("video") for cell in clean)
+    ranked_by = "by whole clips" if watched else "end-to-end on the same images"
     lines = [
         "Rank: from 1 + the number of cells significantly better to 1 + the number not "
-        "significantly worse, end-to-end on the same images (mid-p McNemar tests, Holm's "
-        "correction, 5 %).",
+        f"significantly worse, {ranked_by} (mid-p McNemar tests, Holm's correction, 5 %).",
         "Accuracy and macro-F1 are over found faces; end-to-end counts a missed face as wrong.",
     ]
     if robust:

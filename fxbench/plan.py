@@ -173,6 +173,7 @@ def build(
 
     check_names(registry, selection)
     sources = datasets(registry, options, selection, load, left_out)
+    _check_watched(sources, selection)
     detectors = chosen("detector", selection.detectors)
     labelled = any(source.has_labels for source in sources)
     classifiers: dict[str, Chosen] = {}
@@ -240,6 +241,27 @@ def build(
     by_name = {one.name: one for one in attacks.means}
     plan = replace(plan, means=by_name, surrogates=attacks.surrogates)
     return _with_digests(plan, table.cells)
+
+
+def _check_watched(sources: tuple[Source, ...], selection: Selection) -> None:
+    """See to it that there are videos where a person has said how to watch them.
+
+    Raises:
+        UsageError: there are none.
+    """
+    watched = {
+        "spotters": selection.spotters is not None,
+        "detect-every": selection.every != (1,),
+        "smoothing": selection.smoothing != (0.0,),
+        "fps": selection.fps is not None,
+    }
+    asked = [name for name, given in watched.items() if given]
+    if asked and not any(source.clips for source in sources):
+        names = ", ".join(source.entry.name for source in sources)
+        raise UsageError(
+            f"{asked[0]} is for videos, and {names} has none: name a dataset of videos, such as "
+            "mini-clips."
+        )
 
 
 def _watched(

@@ -186,6 +186,7 @@ def check_names(registry: Registry, selection: Selection) -> None:
         ("corruption", selection.corruptions),
         ("classifier", selection.surrogates),
         ("classifier", selection.targets),
+        ("spotter", selection.spotters),
     ):
         for name in names or ():
             if name not in ("all", "none"):

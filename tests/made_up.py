@@ -96,7 +96,8 @@ def run(tmp_path: Path, *entries: Entry, results: str = "results", **selection: 
         if not any(one.kind.name == kind for one in given):
             given.append(entry(kind, name, factory, traits=traits))
     registry = Registry((PLUGIN,), tuple(given))
-    chosen = {kind.plural: ("all",) for kind in COMPARED} | {"landmarkers": ()} | selection
+    chosen = {kind.plural: ("all",) for kind in COMPARED}
+    chosen |= {"landmarkers": (), "spotters": None} | selection
     prepared = runner.prepare(Selection(**chosen), (), registry, tmp_path)
     settings = runner.Settings(
         tmp_path / results, tmp_path / "cache", threads=1, measure_latency=False

@@ -14,6 +14,7 @@ from made_up_films import FPS, LENGTHS, Bright, Films, Middle, Watcher
 
 from fxbench import sources
 from fxbench.clips import Interval
+from fxbench.errors import PluginError, UsageError
 from fxbench.labels import EMOTIONS
 from fxbench.types import Boxes
 
@@ -31,7 +32,7 @@ def watched(
         entry("dataset", "films", lambda: films),
         entry("classifier", "bright", lambda: bright, traits=DEFAULT),
         *entries,
-        **({"attacks": None, "landmarkers": None} | selection),
+        **({"attacks": None, "landmarkers": None, "spotters": ("all",)} | selection),
     )
 
 
@@ -360,6 +361,16 @@ def test_without_all_frames_there_is_nothing_to_be_spotted(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    "asked", [{"spotters": ("all",)}, {"every": (2,)}, {"smoothing": (0.1,)}, {"fps": 5.0}]
+)
+def test_without_videos_nobody_can_say_how_to_watch_them(
+    tmp_path: Path, asked: dict[str, Any]
+) -> None:
+    with pytest.raises(UsageError, match="squares has none"):
+        run(tmp_path, spotter("watcher", Watcher()), **asked)
+
+
+@pytest.mark.parametrize(
     ("bend", "words"),
     [
         (lambda clips: clips[1:], "without gaps"),
@@ -369,8 +380,6 @@ def test_without_all_frames_there_is_nothing_to_be_spotted(tmp_path: Path) -> No
 def test_clips_that_do_not_cover_the_rows_are_refused(
     tmp_path: Path, bend: Callable[[Any], Any], words: str
 ) -> None:
-    from fxbench.errors import PluginError
-
     class Odd(Films):
         def clips(self, split: str) -> Any:
             return bend(super().clips(split))
