@@ -177,6 +177,12 @@ class Bench:
 
 
 @pytest.fixture
+def bench_of(tmp_path: Path) -> Callable[[runner.Prepared], Bench]:
+    """Runs of a plan."""
+    return lambda prepared: Bench(prepared, tmp_path, itertools.count())
+
+
+@pytest.fixture
 def bench(
     ferplus_valid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Bench]:
