@@ -71,6 +71,7 @@ def peak(folder: Path, times: int) -> int:
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss has other units")
 def test_a_clip_ten_times_as_long_takes_no_more_memory(tmp_path: Path) -> None:
     # From some hundred frames on as many batches wait for one another as ever will.

@@ -201,7 +201,7 @@ class AppearanceModel:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(
                 f"{path} holds no appearance model ({error}): fit one with "
-                "`fxbench data build-mini`."
+                "`python -m fxbench_mini.variants fit`."
             ) from error
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fxbench.protocols import Dataset
+    from fxbench.types import UInt8
 
     Report = Callable[[str, float], None]
 
@@ -63,20 +64,10 @@ class MiniBuilder:
             StoreError: the folder can't be written.
             UnavailableError: dlib or its model is missing.
         """
-        report("reading the training pictures", 0.0)
-        training = selection.read(source, "train")
-        valid = selection.read(source, "valid")
-        others = [valid.images]
-        if "test" in source.splits:
-            others.append(selection.read(source, "test").images)
-        faces = selection.choose(
-            training,
-            np.concatenate(others),
-            seed=seed,
-            report=lambda step, done: report(step, 0.1 + 0.3 * done),
+        model, faces, pictures = fitted(
+            source, seed=seed, report=lambda step, done: report(step, 0.7 * done)
         )
-        model = fit(faces, seed=seed, report=lambda step, done: report(step, 0.4 + 0.3 * done))
-        neighbours = Neighbours(training.images, valid.images)
+        neighbours = Neighbours(*pictures)
         written, checks = write_stills(
             model,
             neighbours,
@@ -110,6 +101,40 @@ class MiniBuilder:
             },
         )
         report("done", 1.0)
+
+
+def fitted(
+    source: Dataset, *, seed: int, report: Report
+) -> tuple[AppearanceModel, Faces, tuple[UInt8, UInt8]]:
+    """Fit the model to FER+.
+
+    Args:
+        source: see :meth:`MiniBuilder.build`.
+        seed: for which faces are taken, and for the randomised PCA.
+        report: see :meth:`MiniBuilder.build`.
+
+    Returns:
+        The model, the faces that it was fitted to, and all pictures of train and of valid, uint8
+        (N, 48, 48) each.
+
+    Raises:
+        DataError: the source is not FER+ or has too few faces.
+        UnavailableError: dlib or its model is missing.
+    """
+    report("reading the training pictures", 0.0)
+    training = selection.read(source, "train")
+    valid = selection.read(source, "valid")
+    others = [valid.images]
+    if "test" in source.splits:
+        others.append(selection.read(source, "test").images)
+    faces = selection.choose(
+        training,
+        np.concatenate(others),
+        seed=seed,
+        report=lambda step, done: report(step, 0.14 + 0.43 * done),
+    )
+    model = fit(faces, seed=seed, report=lambda step, done: report(step, 0.57 + 0.43 * done))
+    return model, faces, (training.images, valid.images)
 
 
 def record(model: AppearanceModel, faces: Faces) -> dict[str, Any]:

@@ -87,7 +87,7 @@ class TrueClip:
     pose: Float32
 
 
-def encode(frames: UInt8, fps: int, name: str) -> bytes:
+def encode(frames: UInt8, fps: float, name: str) -> bytes:
     """A video of grey frames.
 
     Args:

@@ -28,7 +28,9 @@ _FAST_ONSET = 0.26
 within 0.26 s (Yan et al. 2013, How fast are the leaked facial expressions, Journal of Nonverbal
 Behavior 37): here a micro-expression does both and a macro-expression neither."""
 
-_AMPLITUDE = {"micro": (0.4, 0.6), "macro": (0.8, 1.0)}
+AMPLITUDE = {"micro": (0.4, 0.6), "macro": (0.8, 1.0)}
+"""The least and the greatest intensity at the apex."""
+
 _AGAIN = {"micro": ("happiness", "surprise", "disgust"), "macro": ("sadness", "anger", "fear")}
 """Each kind shows seven emotions, and these a second time, so that there are ten clips of each."""
 
@@ -170,11 +172,11 @@ def _plan(
             frames,
             None,
             0.0,
-            _blinks(rng, fps, frames, 2 if "blinks" in what else 0, None),
+            blinks(rng, fps, frames, 2 if "blinks" in what else 0, None),
             1.5 if "talk" in what else 0.0,
             2.2 if "motion" in what else 0.6,
         )
-    interval = _interval(rng, kind, fps, frames)
+    interval = expression(rng, kind, fps, frames, _MACRO_SECONDS[fps])
     return Plan(
         name,
         subject,
@@ -182,15 +184,26 @@ def _plan(
         fps,
         frames,
         interval,
-        float(rng.uniform(*_AMPLITUDE[kind])),
-        _blinks(rng, fps, frames, int(rng.integers(0, 3)), interval),
+        float(rng.uniform(*AMPLITUDE[kind])),
+        blinks(rng, fps, frames, int(rng.integers(0, 3)), interval),
         0.0,
         float(rng.uniform(0.3, 1.2)),
     )
 
 
-def _interval(rng: np.random.Generator, kind: str, fps: int, frames: int) -> Interval:
-    limits = _MICRO_SECONDS if kind == "micro" else _MACRO_SECONDS[fps]
+def expression(
+    rng: np.random.Generator, kind: str, fps: int, frames: int, macro: tuple[float, float]
+) -> Interval:
+    """Where an expression is in a clip.
+
+    Args:
+        rng: decides.
+        kind: `micro` or `macro`.
+        fps: frames per second.
+        frames: of the clip.
+        macro: seconds that a macro-expression lasts, the least and the most.
+    """
+    limits = _MICRO_SECONDS if kind == "micro" else macro
     length = int(rng.uniform(*limits) * fps + 1e-9)
     rise = round(rng.uniform(0.35, 0.45) * length)
     fast = int(_FAST_ONSET * fps)
@@ -201,7 +214,7 @@ def _interval(rng: np.random.Generator, kind: str, fps: int, frames: int) -> Int
     return Interval(onset, onset + rise, onset + length - 1, kind)
 
 
-def _blinks(
+def blinks(
     rng: np.random.Generator, fps: int, frames: int, count: int, interval: Interval | None
 ) -> tuple[int, ...]:
     """Where blinks start: each is whole, apart from the others and from a micro-expression."""

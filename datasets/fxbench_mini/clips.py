@@ -53,7 +53,7 @@ _SOFT = 0.6
 _SHUT = 0.9
 """The upper lids go this much of the way: lids that touch would leave the eye no room."""
 
-_NOISE = (1.0, 3.0)
+NOISE = (1.0, 3.0)
 """Standard deviation of the sensor's noise, grey levels; each clip has its own."""
 
 _SWAY = Pose(scale=0.02, angle=2.0, dx=0.014 * SIZE, dy=0.01 * SIZE)
@@ -155,7 +155,13 @@ def person(
     raise AssertionError("the model draws its own training images")
 
 
-def draw(model: AppearanceModel, neutral: Float32, plan: Plan, rng: np.random.Generator) -> Clip:
+def draw(
+    model: AppearanceModel,
+    neutral: Float32,
+    plan: Plan,
+    rng: np.random.Generator,
+    noise: tuple[float, float] = NOISE,
+) -> Clip:
     """Draw a clip.
 
     Args:
@@ -163,9 +169,10 @@ def draw(model: AppearanceModel, neutral: Float32, plan: Plan, rng: np.random.Ge
         neutral: float32 (S + T,), the person's neutral face.
         plan: what happens.
         rng: of the movements, the background and the noise.
+        noise: the least and the greatest standard deviation of the noise, grey levels.
     """
     behind = background(rng, SIZE)
-    noise = rng.uniform(*_NOISE)
+    deviation = rng.uniform(*noise)
     poses = _poses(plan, rng)
     turn = _TURN * plan.motion * wander(rng, plan.frames, plan.fps)
     intensity, blink, talk = plan.intensity(), plan.closure(), plan.speech(rng)
@@ -179,7 +186,7 @@ def draw(model: AppearanceModel, neutral: Float32, plan: Plan, rng: np.random.Ge
         image, exact = posed.render(
             own, size=SIZE, pose=Pose(*poses[i].tolist()), background=behind
         )
-        grain = rng.normal(0, noise, image.shape)
+        grain = rng.normal(0, deviation, image.shape)
         frames[i] = np.clip(np.round(image + grain), 0, 255).astype(np.uint8)
         points[i] = np.round(exact / _STEP) * _STEP
     return Clip(
