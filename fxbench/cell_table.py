@@ -84,7 +84,8 @@ class CellTable:
             given: the landmarkers and classifiers of the plan, by kind.
         """
         reason, asked = _obstacle(source, *chain)
-        if reason is None and not source.has_intervals:
+        # Where nothing is annotated, expressions are looked for if a person says so.
+        if reason is None and not (source.whole if chain[1].named else source.has_intervals):
             message = f"{source.name} has no video with all its frames and annotated expressions."
             reason, asked = Reason("no intervals", message), False
         traits = chain[1].entry.component.traits

@@ -97,14 +97,22 @@ class Source:
         return bool(getattr(self.dataset, "has_boxes", self.dataset.scheme))
 
     @property
-    def has_intervals(self) -> bool:
-        """Whether somebody has looked for expressions in a video, and all frames of it count."""
+    def whole(self) -> tuple[Clip, ...]:
+        """The videos all of whose frames count, as far as they are taken.
+
+        A protocol that leaves out what is between expressions leaves nothing to be found.
+        """
         counts = np.bincount(self.clip_of(self.answers.rows), minlength=len(self.clips))
-        # A protocol that leaves out what is between expressions leaves nothing to be found.
-        return any(
-            clip.intervals is not None and count == len(taken(clip.frames, clip.fps, self.fps))
+        return tuple(
+            clip
             for clip, count in zip(self.clips, counts.tolist(), strict=True)
+            if count == len(taken(clip.frames, clip.fps, self.fps))
         )
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether somebody has looked for expressions in a whole video."""
+        return any(clip.intervals is not None for clip in self.whole)
 
     @property
     def identity(self) -> dict[str, Any]:

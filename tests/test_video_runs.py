@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from made_up_films import FPS, LENGTHS, Bright, Films, Middle, Watcher
 from fxbench import sources
 from fxbench.clips import Interval
 from fxbench.errors import PluginError, UsageError
+from fxbench.interval_table import interval_table
 from fxbench.labels import EMOTIONS
 from fxbench.types import Boxes
 
@@ -358,6 +360,28 @@ def test_without_all_frames_there_is_nothing_to_be_spotted(tmp_path: Path) -> No
     stored = watched(tmp_path, spotter("watcher", Watcher()), films=Few())
     skipped = cell(stored, spotter="watcher")
     assert (skipped["status"], skipped["reason"]["kind"]) == ("skipped", "no intervals")
+
+
+def test_in_clips_that_nobody_has_annotated_expressions_are_found_on_request(
+    tmp_path: Path,
+) -> None:
+    class Bare(Films):
+        def clips(self, split: str) -> Any:
+            return tuple(replace(clip, intervals=None) for clip in super().clips(split))
+
+    skipped = cell(
+        watched(tmp_path, spotter("watcher", Watcher()), films=Bare()), spotter="watcher"
+    )
+    assert (skipped["status"], skipped["asked"]) == ("skipped", False)
+    stored = watched(tmp_path, spotter("watcher", Watcher()), films=Bare(), spotters=("watcher",))
+    found = cell(stored, spotter="watcher")
+    assert found["metrics"]["spot_f1"]["value"] is None
+    listed = [row for row in interval_table(stored.cells).rows if row["whose"] == "spotted"]
+    assert [(row["clip"], row["onset"], row["offset"]) for row in listed] == [
+        ("0.mp4", 4, 8),
+        ("2.mp4", 2, 7),
+    ]
+    assert listed[0]["offset_s"] == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize(
