@@ -83,6 +83,7 @@ class Run:
         severity: int | None = None,
         align: str | None = None,
         landmarker: str | None = None,
+        every: int | None = None,
     ) -> pd.DataFrame:
         """What a classifier answered, by image; the axes say in which cell where there are several.
 
@@ -108,6 +109,7 @@ class Run:
             severity=severity,
             align=align,
             landmarker=landmarker,
+            every=every,
         )
         table = exports.predictions(self._stored, cell, Chunks(default_folder()))
         frame = pd.DataFrame(table.outputs, columns=pd.Index(prediction_csv.header(table)[1:]))
@@ -219,6 +221,7 @@ def score(
     name: str | None = None,
     classifiers: Names = (),
     limit: int | None = None,
+    fps: float | None = None,
     options: Mapping[str, Any] | None = None,
     results: StrPath = "results",
     threads: int | None = None,
@@ -238,6 +241,7 @@ def score(
         name: what tables call the predictions; the file's name where None.
         classifiers: to compare with.
         limit: as for :func:`run`, like the rest.
+        fps: of the frames that the predictions are of.
         options: of components.
         results: the folder that run folders are made in.
         threads: of the numerical libraries.
@@ -260,6 +264,7 @@ def score(
         classifiers=(given.name, *(_names(classifiers) or ())),
         attacks=("none",),
         limit=limit,
+        fps=fps,
     )
     known = (registry or discover()).with_entry(given.entry())
     prepared = runner.prepare(selection, _settings(options), known)

@@ -139,7 +139,7 @@ class ChunkState:
     def _in(self, scene: Scene, pictures: Pictures) -> int:
         """Detect, then compute what is behind it; how many units of work that was."""
         broken = self.pipeline.broken
-        if {(self.source.key, scene), (self.source.key, Scene(scene.detector))} & broken:
+        if {(self.source.key, scene), (self.source.key, scene.unchanged)} & broken:
             return 0
         try:
             faces = pictures.faces(scene)
@@ -203,17 +203,24 @@ class ChunkState:
         for key, spotting in self._spotting.items():
             if self._clip is not None and (cell := self._work.results[key]):
                 try:
-                    found = spotting.end(self._clip.frames - 1)
+                    found = kept(spotting.end(self._clip.frames - 1), self._clip.first)
                 except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
-                    self.pipeline.fail(self.source, error, **cell.axes)
+                    axes = {name: getattr(cell, name) for name in Cell.__dataclass_fields__}
+                    self.pipeline.fail(self.source, error, **axes)
                     continue
-                columns = kept(found, self._clip.first)
-                self.columns(key).add(spotting.frames, spotting.seconds, **columns)
+                self.columns(key).add(spotting.frames, spotting.seconds, **found)
         self._spotting.clear()
 
     def frames_of(self, rows: Int64) -> Int64:
         """The numbers of some frames of the video that is under way."""
         return rows - (0 if self._clip is None else self._clip.first)
+
+    def seeds_of(self, rows: Int64) -> Int64:
+        """What the random numbers for pictures depend on: the row, of a video that of its first.
+
+        Weather that changes from frame to frame is none.
+        """
+        return rows if self._clip is None else np.full(len(rows), self._clip.first, np.int64)
 
     def spot(self, key: str, cell: Cell, part: Part, seconds: float) -> None:
         """Give a spotter the next frames of the video that is under way.
@@ -331,9 +338,10 @@ class ChunkState:
             score=boxes.score,
             track=boxes.track,
         )
-        if len(due):
-            silent = [(int(due[index]), why) for index, why in failures_of(component)]
-            self._boxes[scene].note_failures(batch, silent)
+        silent = {int(due[i]): why for i, why in failures_of(component)} if len(due) else {}
+        if self._clip is not None:
+            silent = self._watch(scene).unanswered(len(batch.rows), due, silent)
+        self._boxes[scene].note_failures(batch, silent.items())
         self.pipeline.tell(len(batch.rows), f"detect {name}")
         return boxes
 
@@ -356,15 +364,12 @@ class ChunkState:
 
 
 def _order(scene: Scene) -> tuple[Any, ...]:
-    return (*alike(scene), scene.landmarker or "", scene.detector)
+    return (*alike(scene), scene.landmarker or "", scene.detector, scene.every or 0)
 
 
 def _axes(scene: Scene) -> dict[str, Any]:
     """The axes that all cells of a scene agree in, and the cells that fail with it."""
-    if scene.corruption is None:
-        return {"detector": scene.detector}
-    return {
-        "detector": scene.detector,
-        "corruption": scene.corruption,
-        "severity": scene.severity,
-    }
+    axes: dict[str, Any] = {"detector": scene.detector, "every": scene.every}
+    if scene.corruption is not None:
+        axes |= {"corruption": scene.corruption, "severity": scene.severity}
+    return axes

@@ -6,7 +6,9 @@ Frames count from 0 within their clip, and the first and the last frame of an in
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,11 @@ from fxbench.types import Float32, Float64, Int64, Points, UInt8, check_array, c
 
 MICRO, MACRO = "micro", "macro"
 """The kinds of expressions: see :func:`kind_of`."""
+
+LEAST_FPS, MOST_FPS = 1e-3, 1e6
+"""Between these a frame rate can be computed with."""
+
+_MOST = 1e30
 
 MICRO_SECONDS = 0.5
 """A micro-expression lasts this long at most, or :data:`MICRO_ONSET_SECONDS` from its onset to its
@@ -48,7 +55,7 @@ def taken(frames: int, own: float, wanted: float | None) -> Int64:
         int64 (N,), ascending: the first, then each that is the first at or after a tick.
     """
     # By the average rate: the frames' own times are known only when they are decoded.
-    if wanted is None or wanted >= own:
+    if wanted is None or wanted >= own * (1 - 1e-3):
         return np.arange(frames)
     ticks = np.arange(int(np.ceil(frames * wanted / own)) + 1)
     numbers: Int64 = np.ceil(ticks * own / wanted - 1e-9).astype(np.int64)
@@ -65,6 +72,7 @@ class Interval:
         offset: its last frame.
         kind: `micro` or `macro`.
         score: how sure a spotter is, on a scale of its own; 1 in a truth.
+        emotion: in a truth what it shows, an index into EMOTIONS; -1 for what the clip shows.
     """
 
     onset: int
@@ -72,8 +80,22 @@ class Interval:
     offset: int
     kind: str
     score: float = 1.0
+    emotion: int = field(default=-1, compare=False)
 
     def __post_init__(self) -> None:
+        # A plugin may hand over anything, NumPy's numbers among it, which are no JSON.
+        number: Any
+        for name in ("onset", "apex", "offset", "emotion"):
+            number = getattr(self, name)
+            if number is None and name == "apex":
+                continue
+            if not isinstance(number, Integral):
+                raise PluginError(f"The {name} of an interval must be an int, not {number!r}.")
+            object.__setattr__(self, name, int(number))
+        number = self.score
+        if not isinstance(number, Real) or not abs(float(number)) < _MOST:
+            raise PluginError(f"An interval's score must be a finite number, not {number!r}.")
+        object.__setattr__(self, "score", float(number))
         if not 0 <= self.onset <= self.offset:
             raise PluginError(
                 f"An interval from frame {self.onset} to {self.offset} must begin at 0 or later "
@@ -86,8 +108,6 @@ class Interval:
             )
         if self.kind not in (MICRO, MACRO):
             raise PluginError(f"An interval's kind must be 'micro' or 'macro', not {self.kind!r}.")
-        if not np.isfinite(self.score):
-            raise PluginError(f"An interval's score must be a finite number, not {self.score}.")
 
     @property
     def frames(self) -> int:
@@ -116,6 +136,15 @@ class Clip:
     emotion: int = -1
     subject: str = ""
     intervals: tuple[Interval, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name, sort in (("first", int), ("frames", int), ("fps", float), ("emotion", int)):
+            object.__setattr__(self, name, sort(getattr(self, name)))
+        if not LEAST_FPS <= self.fps <= MOST_FPS:
+            raise PluginError(
+                f"The clip {self.name} has {self.fps:g} frames per second: expected are "
+                f"{LEAST_FPS:g} to {MOST_FPS:g}."
+            )
 
     @property
     def rows(self) -> range:

@@ -92,6 +92,7 @@ class BatchFaces:
             "landmarker": cell.landmarker,
             "align": cell.align,
             "spotter": cell.spotter,
+            "every": cell.every,
         }
         if cell.attack is not None:
             # Without its clean answers a classifier under attack means nothing, so a clean cell

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def draw(cells: Iterable[Cell], folder: Path) -> list[Path]:
     for place in places:
         here = [cell for cell in every if _place(cell) == place]
         ordered = sorted(place, key=_in_order)
-        prefix = "".join(f"{value}-" for axis, value in ordered if axis in differing)
+        prefix = _as_name("".join(f"{value}-" for axis, value in ordered if axis in differing))
         title = ", ".join(value for _, value in ordered)
         for norm, panels in curve_panels(here).items():
             path = folder / f"{prefix}robust-{norm}.png"
@@ -70,13 +71,19 @@ def draw(cells: Iterable[Cell], folder: Path) -> list[Path]:
     return drawn + _draw_spotted(listed, folder)
 
 
+def _as_name(text: str) -> str:
+    """Part of a file's name: a split is called what a person's table says."""
+    return re.sub(r"[^A-Za-z0-9+_.-]", "_", text).replace("..", "_")[:150]
+
+
 def _draw_spotted(cells: Sequence[Cell], folder: Path) -> list[Path]:
     drawn = []
     for cell in cells:
         if kind_of(cell) == "spotter" and cell["status"] == "ok" and not cell["floor"]:
             axes = cell["axes"]
             names = [str(axes[axis]) for axis in _OF_SPOTTER if axes.get(axis)]
-            path = folder / f"spotted-{'-'.join([axes['dataset'], axes['split'], *names])}.png"
+            name = _as_name("-".join([axes["dataset"], axes["split"], *names]))
+            path = folder / f"spotted-{name}.png"
             title = f"{names[0]}: {axes['dataset']} {axes['split']}"
             drawn.append(spotted_intervals(cell["intervals"], path, title))
     return drawn

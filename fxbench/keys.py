@@ -45,6 +45,7 @@ _CORE_MODULES = (
     "scenes",
     "schemes",
     "spotting",
+    "standard_face",
     "tracking",
     "trained",
     "transfer",

@@ -38,7 +38,8 @@ class Pictures:
         return BatchFaces(self._state, batch, boxes, index)
 
     def _corrupted(self, scene: Scene) -> Batch:
-        placed_behind = scene.detector if scene.landmarker is not None else None
+        # Where it is placed depends on who finds the face, and in which frames.
+        placed_behind = scene.unchanged if scene.landmarker is not None else None
         about = (scene.corruption, scene.severity, scene.landmarker, placed_behind)
         if self._latest is None or self._latest[0] != about:
             name, pipeline = str(scene.corruption), self._state.pipeline
@@ -50,7 +51,13 @@ class Pictures:
             else:
                 points = true_points(self._batch.truth) if self._batch.truth else {}
             made = corrupted(
-                corruption, name, scene.severity or 1, self._batch, points, placed=placed
+                corruption,
+                name,
+                scene.severity or 1,
+                self._batch,
+                points,
+                placed=placed,
+                seeds=self._state.seeds_of(self._batch.rows),
             )
             self._latest = about, made
         return self._latest[1]

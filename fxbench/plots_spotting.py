@@ -43,12 +43,12 @@ def spotted_intervals(clips: Sequence[Mapping[str, Any]], path: Path, title: str
                 if interval["apex"] is not None:
                     apex = (interval["apex"] + 0.5) / clip["fps"]
                     axes.plot([apex, apex], [line + bottom, line + bottom + 0.3], color="black")
-    axes.set_yticks(range(len(shown)), [clip["clip"] for clip in shown])
+    axes.set_yticks(range(len(shown)), [clip["clip"] for clip in shown], parse_math=False)
     axes.set_ylim(-0.7, len(shown) - 0.3)
     axes.invert_yaxis()
     axes.set_xlabel("seconds")
     left = f", the first {_CLIPS} of {len(clips)} clips" if len(clips) > _CLIPS else ""
-    axes.set_title(f"{title}{left}", fontsize=12, fontweight="bold", loc="left")
+    axes.set_title(f"{title}{left}", fontsize=12, fontweight="bold", loc="left", parse_math=False)
     handles = [_patch(colour, kind) for kind, colour in _COLOUR.items()]
     made.legend(
         handles=[*handles, _patch(GREY, "below a line: annotated"), _patch(GREY, "above: spotted")],

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fxbench.types import Batch, Frames, Points, Truth, UInt8, check_array
+from fxbench.types import Batch, Frames, Int64, Points, Truth, UInt8, check_array
 
 
 def corrupted(
@@ -20,32 +20,32 @@ def corrupted(
     points: Mapping[int, Points],
     *,
     placed: bool,
+    seeds: Int64,
 ) -> Batch:
     """A batch whose pictures are corrupted.
 
     Args:
         corruption: a :class:`fxbench.protocols.Corruption`.
-        name: its name, which the random numbers depend on, with the row, and nothing else.
+        name: its name, which the random numbers depend on, with the seed, and nothing else.
         severity: from 1 to 5.
         batch: the pictures as they are.
         points: of the face, by the index of each picture where they are known.
         placed: whether it is put onto them: a picture without points stays as it is.
+        seeds: int64 (N,), one for each picture.
 
     Raises:
         PluginError: what the corruption returned is no picture of the same size.
     """
     sides = face_sides(batch)
     images: list[UInt8] = []
-    for index, (row, image) in enumerate(
-        zip(batch.rows.tolist(), batch.frames.images, strict=True)
-    ):
+    for index, (seed, image) in enumerate(zip(seeds.tolist(), batch.frames.images, strict=True)):
         if placed and index not in points:
             images.append(image)
             continue
         answer: Any = corruption.corrupt(
             image,
             severity,
-            random=np.random.default_rng((row, zlib.crc32(name.encode()))),
+            random=np.random.default_rng((seed, zlib.crc32(name.encode()))),
             side=sides[index],
             points=points.get(index),
         )

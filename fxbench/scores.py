@@ -132,7 +132,9 @@ class Scores:
                 result["metrics"] |= self._videos.motion(located)
         elif cell.kind == "spotter":
             spotted = collector.spotted(source, cell)
-            result = self._videos.spotting(cell, spotted, answers, self.answered)
+            result = self._videos.spotting(
+                cell, spotted, answers, self.answered, lambda other: self.answers(other).rows
+            )
         elif cell.kind == "detector":
             traits = self._plan.registry.get("detector", cell.detector).component.traits
             detected = collector.detected(source, answers.rows, cell)

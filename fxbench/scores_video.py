@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,7 @@ class VideoScores:
         spotted: Mapping[str, Sequence[Interval]],
         answers: Answers,
         answered: Mapping[Cell, Predictions],
+        rows_of: Callable[[Cell], Int64],
     ) -> dict[str, Any]:
         """The metrics of a spotter: see :func:`fxbench.scoring_spotting.score_spotting`.
 
@@ -69,13 +70,17 @@ class VideoScores:
             spotted: what it found in each video.
             answers: of the frames that it was given.
             answered: the predictions of the source's cells.
+            rows_of: the images that the predictions of a cell are of: a service may not have
+                answered about all.
         """
         frames = {
             clip.name: answers.rows[np.isin(answers.rows, clip.rows)] - clip.first
             for clip in self._source.watched
         }
         emotions = {
-            str(other.classifier): self._recognised(spotted, frames, answers, predictions)
+            str(other.classifier): self._recognised(
+                spotted, frames, answers.rows, rows_of(other), predictions
+            )
             for other, predictions in answered.items()
             if _is_plain(other) and (other.detector, other.every) == (cell.detector, cell.every)
         }
@@ -86,14 +91,17 @@ class VideoScores:
         self,
         spotted: Mapping[str, Sequence[Interval]],
         frames: Mapping[str, Int64],
-        answers: Answers,
+        rows: Int64,
+        answered: Int64,
         predictions: Predictions,
     ) -> dict[str, tuple[int, ...]]:
-        probabilities = by_emotion(predictions.outputs.astype(np.float32), predictions.labels)
-        probabilities[~predictions.found] = np.nan
+        told = by_emotion(predictions.outputs.astype(np.float32), predictions.labels)
+        known = predictions.found & np.isin(answered, rows)
+        probabilities = np.full((len(rows), told.shape[1]), np.nan, np.float32)
+        probabilities[np.searchsorted(rows, answered[known])] = told[known]
         named: dict[str, tuple[int, ...]] = {}
         for clip in self._source.watched:
-            here: Float32 = probabilities[np.isin(answers.rows, clip.rows)]
+            here: Float32 = probabilities[np.isin(rows, clip.rows)]
             found = spotted.get(clip.name, ())
             named[clip.name] = recognised(here, frames[clip.name], found)
         return named

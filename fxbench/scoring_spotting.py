@@ -235,10 +235,16 @@ def _emotions(
     truth, answers = [], []
     for one in shown:
         answered, places = told.get(one.clip.name, ()), one.of_kind(kind)[0]
-        for row, _ in _pairs(one, kind, matching)[0]:
-            truth.append(one.clip.emotion)
+        there = one.of_kind(kind)[1]
+        for row, column in _pairs(one, kind, matching)[0]:
+            truth.append(_emotion_of(one, there[column]))
             answers.append(answered[places[row]] if places[row] < len(answered) else -1)
     return np.array(truth, np.int64), np.array(answers, np.int64)
+
+
+def _emotion_of(one: _Shown, interval: Interval) -> int:
+    """What a true interval shows: what is said of itself, else of its clip."""
+    return interval.emotion if interval.emotion >= 0 else one.clip.emotion
 
 
 def _recognition(
@@ -287,7 +293,7 @@ def _script_recognition(
 ) -> dict[str, Any]:
     truth, answers = _emotions(_script_clips(shown, kind), told, kind, match_script)
     right, answered = _names(truth), _names(answers)
-    everywhere = [one.clip.emotion for one in shown if one.of_kind(kind)[1]]
+    everywhere = [_emotion_of(one, interval) for one in shown for interval in one.of_kind(kind)[1]]
     classes = sorted(set(_names(np.array(everywhere, np.int64))) - {OTHERS})
     spot = _script_record(_script_counts(shown, kind))["f1"]
     if right and classes:

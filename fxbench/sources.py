@@ -266,8 +266,9 @@ def _check_clips(name: str, clips: tuple[Clip, ...], answers: Answers) -> None:
         raise PluginError(f"The videos of the dataset {name} must follow one another without gaps.")
     if clips and answers.rows[-1] >= ends[-1]:
         raise PluginError(f"The dataset {name} has row {answers.rows[-1]} after its last video.")
-    if not all(clip.fps > 0 for clip in clips):
-        raise PluginError(f"The videos of the dataset {name} must have frames per second above 0.")
+    names = [clip.name for clip in clips]
+    if len(set(names)) < len(names):
+        raise PluginError(f"Two videos of the dataset {name} have the same name.")
 
 
 def evenly_spaced(total: int, limit: int) -> Int64:

@@ -38,17 +38,22 @@ class Spotting:
         self.seconds = 0.0
         self.frames = 0
         self._name = name
-        self._waiting: queue.Queue[Part | None] = queue.Queue(1)
+        self._waiting: queue.SimpleQueue[Part | None] = queue.SimpleQueue()
+        self._done = False
         self._answer: Any = None
         self._error: BaseException | None = None
         self._over = threading.Event()
+        self._idle = threading.Event()
         self._thread = threading.Thread(
             target=self._work, args=(spotter, fps), name=f"fxbench-{name}", daemon=True
         )
         self._thread.start()
 
     def give(self, part: Part) -> None:
-        """Hand over the next frames. One that is done with the video needs no more of them.
+        """Hand over the next frames, and wait until the spotter is done with them.
+
+        So one works at a time, and what it takes is its own time. One that is done with the video
+        needs no more frames.
 
         Raises:
             BaseException: what the spotter raised.
@@ -88,15 +93,16 @@ class Spotting:
     def stop(self) -> None:
         """Give up."""
         self._over.set()
+        self._idle.wait()
+        self._waiting.put(None)
         self._thread.join()
 
     def _put(self, part: Part | None) -> None:
-        while self._thread.is_alive():
-            try:
-                self._waiting.put(part, timeout=0.1)
-            except queue.Full:
-                continue
-            return
+        self._idle.wait()
+        if self._thread.is_alive() and not self._done:
+            self._idle.clear()
+            self._waiting.put(part)
+            self._idle.wait()
 
     def _parts(self) -> Iterator[Part]:
         while True:
@@ -108,12 +114,12 @@ class Spotting:
             yield part
 
     def _next(self) -> Part | None:
-        while not self._over.is_set():
-            try:
-                return self._waiting.get(timeout=0.1)
-            except queue.Empty:
-                continue
-        raise _StoppedError
+        if not self._over.is_set():
+            self._idle.set()
+            part = self._waiting.get()
+        if self._over.is_set():
+            raise _StoppedError
+        return part
 
     def _work(self, spotter: Any, fps: float) -> None:
         begin = time.perf_counter()
@@ -122,6 +128,8 @@ class Spotting:
         except BaseException as error:  # noqa: BLE001 - raised again in the thread of the run
             self._error = error
         self.seconds += time.perf_counter() - begin
+        self._done = True
+        self._idle.set()
 
 
 class _StoppedError(Exception):

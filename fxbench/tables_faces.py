@@ -42,6 +42,7 @@ def landmark_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) 
     columns = (
         *_PLACE,
         Column("detector", "detector"),
+        Column("every", "detected every", show="varies"),
         Column("landmarker", "landmarker", "named"),
         Column("points", "points", "count"),
         Column("nme_inter_ocular", "NME inter-ocular", "error"),
@@ -67,6 +68,7 @@ def detection_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None)
     columns = (
         *_PLACE,
         Column("detector", "detector", "named"),
+        Column("every", "detected every", show="varies"),
         Column("average_precision_50", "AP 0.5 %", "percent"),
         Column("average_precision_30", "AP 0.3 %", "percent"),
         Column("precision", "precision % [95 % CI]", "interval-of"),

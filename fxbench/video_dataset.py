@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -326,6 +326,9 @@ class VideoDataset:
             self._check(video, info, index in unreadable)
             infos.append(info)
             intervals = None if index in unreadable else video.intervals
+            if intervals is not None and video.emotions:
+                told = zip(intervals, video.emotions, strict=True)
+                intervals = tuple(replace(one, emotion=emotion) for one, emotion in told)
             clip = Clip(
                 video.name, first, info.frames, info.fps, _emotion(video), video.subject, intervals
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from fxbench.tracking import Followed, Tracker
@@ -19,6 +21,7 @@ class Watch:
         """
         self._every = every or 1
         self._seen = 0
+        self._silence: str | None = None
         self._tracker = Tracker()
         if self._every > 1:
             from fxbench.between import Between
@@ -65,6 +68,24 @@ class Watch:
             np.full(sum(counts), -1, np.int64),
         )
         return self._tracker.tracked(every, frames.time_s)
+
+    def unanswered(self, count: int, due: Int64, silent: Mapping[int, str]) -> dict[int, str]:
+        """The frames of a batch of which nothing is known, as a service gave no answer, and why.
+
+        Args:
+            count: how many frames it has.
+            due: int64 (D,), which of them the detector looked at.
+            silent: those of them that got no answer. Until the next that gets one, nobody is there
+                to be followed.
+        """
+        looked = set(due.tolist())
+        found = {}
+        for frame in range(count):
+            if frame in looked:
+                self._silence = silent.get(frame)
+            if self._silence is not None:
+                found[frame] = self._silence
+        return found
 
     def choose(self, boxes: Boxes, time_s: Float64) -> Int64:
         """The box of the person who is followed in each frame of a batch, int64; -1 for none."""

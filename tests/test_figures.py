@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -233,3 +234,13 @@ def test_the_command_says_what_brings_matplotlib(results, monkeypatch):
     done = CliRunner().invoke(cli, ["figures", *results(a_run())])
     assert isinstance(done.exception, UnavailableError)
     assert "pip install 'fxbench[plots]'" in str(done.exception)
+
+
+def test_no_split_leads_out_of_the_folder(tmp_path: Path) -> None:
+    one = {"onset": 1, "apex": None, "offset": 3, "kind": "micro", "score": 1.0}
+    clip = {"clip": "a$b\\frac$.avi", "fps": 25.0, "frames": 9, "truth": [one], "spotted": [one]}
+    axes = {"dataset": "clips", "split": "../../x", "detector": "whole", "spotter": "s"}
+    spotted = {"axes": axes, "status": "ok", "floor": False, "intervals": [clip]}
+    (path,) = draw([spotted], tmp_path / "inside" / "folder")
+    assert path.parent == tmp_path / "inside" / "folder"
+    assert path.is_file()

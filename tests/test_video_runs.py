@@ -14,7 +14,7 @@ from made_up import Whole, entry, reason, run
 from made_up_films import FPS, LENGTHS, Bright, Films, Middle, Watcher
 
 from fxbench import sources
-from fxbench.clips import Interval
+from fxbench.clips import Clip, Interval
 from fxbench.errors import PluginError, UsageError
 from fxbench.interval_table import interval_table
 from fxbench.labels import EMOTIONS
@@ -410,3 +410,94 @@ def test_clips_that_do_not_cover_the_rows_are_refused(
 
     with pytest.raises(PluginError, match=words):
         watched(tmp_path, films=Odd(), datasets=("films",))
+
+
+class Placed:
+    """Something that is put onto the points; it notes where."""
+
+    def __init__(self) -> None:
+        self.calls: list[float] = []
+
+    def corrupt(self, image: Any, severity: int, *, random: Any, side: float, points: Any) -> Any:
+        self.calls.append(float(random.random()))
+        return image // 2
+
+
+def test_a_video_is_corrupted_alike_from_begin_to_end_and_for_each_way_to_watch_it(
+    tmp_path: Path,
+) -> None:
+    placed = Placed()
+    watched(
+        tmp_path,
+        entry("corruption", "hat", lambda: placed, traits=frozenset({"placed"})),
+        entry("landmarker", "middle", Middle, traits=DEFAULT),
+        corruptions=("hat",),
+        severities=(1,),
+        every=(1, 3),
+        spotters=None,
+    )
+    # Where it is placed depends on the frames in which faces are looked for: twice as many.
+    assert len(placed.calls) == 2 * TOTAL
+    assert len(set(placed.calls)) == len(LENGTHS)
+
+
+def test_a_service_that_is_silent_costs_no_spotter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fxbench.facework.failures_of", lambda one: getattr(one, "failures", ()))
+
+    class Silent(Bright):
+        """No answer about the sixth face that it is asked about."""
+
+        failures: tuple[tuple[int, str], ...] = ()
+
+        def predict(self, faces: np.ndarray) -> np.ndarray:
+            self.failures = ((5, "timeout"),) if len(faces) > 5 else ()
+            return super().predict(faces)
+
+    stored = watched(tmp_path, spotter("watcher", Watcher()), bright=Silent())
+    assert len(cell(stored, classifier="bright")["unanswered"]) > 0
+    assert cell(stored, spotter="watcher")["metrics"]["spot_f1"]["value"] == 1
+
+
+def test_a_spotter_that_fails_in_one_way_to_watch_does_not_fail_in_the_other(
+    tmp_path: Path,
+) -> None:
+    class Picky:
+        """Falls where a frame has no face."""
+
+        def spot(self, track: Any) -> tuple[Interval, ...]:
+            for part in track:
+                if np.isnan(part.xyxy).any():
+                    raise RuntimeError("no face")
+            return ()
+
+    stored = watched(
+        tmp_path,
+        spotter("picky", Picky()),
+        # Plain pictures have nothing that could be followed.
+        entry("detector", "inside", Inside, traits=DEFAULT),
+        every=(1, 3),
+    )
+    assert cell(stored, spotter="picky", every=None)["status"] == "ok"
+    assert cell(stored, spotter="picky", every=3)["status"] == "failed"
+
+
+class Inside(Whole):
+    def detect(self, images: tuple[np.ndarray, ...]) -> Boxes:
+        return Boxes.from_lists([[(2, 2, 14, 14, 1)] for _ in images])
+
+
+@pytest.mark.parametrize("wrong", [{"onset": 1.5}, {"score": 1e300}, {"score": 1j}, {"apex": "2"}])
+def test_an_interval_of_odd_numbers_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(PluginError):
+        Interval(**({"onset": 1, "apex": 2, "offset": 3, "kind": "micro"} | wrong))
+
+
+def test_numbers_of_numpy_become_ordinary_ones() -> None:
+    interval = Interval(np.int64(1), None, np.int32(3), "micro", np.float32(0.5))
+    assert [type(n) for n in (interval.onset, interval.offset, interval.score)] == [int, int, float]
+    clip = Clip("a", np.int64(0), np.int64(3), np.float32(25))
+    assert (type(clip.frames), type(clip.fps)) == (int, float)
+    with pytest.raises(PluginError, match="frames per second"):
+        Clip("a", 0, 3, 1e308)

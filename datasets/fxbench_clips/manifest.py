@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fxbench.clips import MACRO, MICRO
+from fxbench.clips import LEAST_FPS, MACRO, MICRO, MOST_FPS
 from fxbench.errors import DataError, ImageError
 from fxbench.labels import EMOTIONS, canonical
 from fxbench.video import image_files, probe
@@ -138,8 +138,11 @@ def _rate(line: Line) -> float | None:
         rate = float(text)
     except ValueError:
         rate = math.nan
-    if not (math.isfinite(rate) and rate > 0):
-        raise DataError(f"{line.where} has fps {text!r}: expected is a number above 0.")
+    if not LEAST_FPS <= rate <= MOST_FPS:
+        raise DataError(
+            f"{line.where} has fps {text!r}: expected are frames per second, {LEAST_FPS:g} to "
+            f"{MOST_FPS:g}."
+        )
     return rate
 
 
@@ -174,11 +177,12 @@ def _video(root: Path, entry: _Entry) -> Video:
     video = Video(entry.file, path, entry.emotion, entry.subject, None, fps=entry.fps)
     try:
         inside = path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError):  # links in a circle
-        inside = False
+        folder = path.is_dir()
+    except (OSError, RuntimeError, ValueError):  # links in a circle, odd names
+        inside = folder = False
     if not inside:
-        raise DataError(f"{entry.where} names {entry.file}, which is not in {root}.")
-    if path.is_dir():
+        raise DataError(f"{entry.where} names {entry.file!r}, which is not in {root}.")
+    if folder:
         if entry.fps is None:
             raise DataError(
                 f"{entry.where}: {entry.file} is a folder of images: say its frames per second in "

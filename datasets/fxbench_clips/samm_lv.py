@@ -89,12 +89,21 @@ def _emotions(root: Path) -> dict[str, int]:
     }
 
 
+def _frame(line: Line, name: str) -> int:
+    number = line.number(name) if line.text(name) else 0
+    if number is None:
+        raise DataError(
+            f"{line.where} has {name} {line.text(name)!r}: expected is the number of a frame."
+        )
+    return number
+
+
 def _video(entry: Path, lines: list[Line], emotions: dict[str, int]) -> Video:
     numbered = layout.Numbered(entry)
     intervals: list[Interval] = []
     shown = []
     for line in lines:
-        first, top, last = (round(float(line.text(n) or 0)) for n in ("Onset", "Apex", "Offset"))
+        first, top, last = (_frame(line, name) for name in ("Onset", "Apex", "Offset"))
         first, last = first or top, last or top
         if not 0 < first <= last:
             raise DataError(f"{line.where} has an expression from frame {first} to {last}.")

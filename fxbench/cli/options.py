@@ -41,7 +41,14 @@ results_option = click.option(
 )
 _OF_A_RUN = (
     click.option(
-        "--limit", type=click.IntRange(min=1), help="At most so many images, evenly spaced."
+        "--limit",
+        type=click.IntRange(min=1),
+        help="At most so many images, evenly spaced; of videos so many whole ones.",
+    ),
+    click.option(
+        "--fps",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Take so many frames of a video per second at most; by default all.",
     ),
     settings_option,
     results_option,

@@ -25,6 +25,9 @@ from fxbench.errors import StoreError, UsageError
 @click.option("--align", help="Of faces that are aligned so: none, eyes or similarity.")
 @click.option("--landmarker", help="Of faces that are aligned by its points.")
 @click.option(
+    "--detect-every", "every", type=click.IntRange(min=1), help="Of videos that were watched so."
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -45,6 +48,7 @@ def command(
     severity: int | None,
     align: str | None,
     landmarker: str | None,
+    every: int | None,
     output: Path | None,
     results: Path,
 ) -> None:
@@ -83,6 +87,7 @@ def command(
         "severity": severity,
         "align": align,
         "landmarker": landmarker,
+        "every": None if every == 1 else every,
     }
     try:
         cell = find_cell(stored.cells, **axes, epsilon=epsilon[0] if epsilon else None)

@@ -92,11 +92,6 @@ _NOTHING_TO_COMPARE = ("no landmark truth", "no emotion labels", "no intervals")
     show_default=True,
     help="In videos, classifiers' answers are smoothed over so many seconds as well.",
 )
-@click.option(
-    "--fps",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Take so many frames of a video per second at most; by default all.",
-)
 @click.option("--dry-run", is_flag=True, help="Show the plan and run nothing.")
 @run_options
 def command(

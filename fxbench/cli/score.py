@@ -34,6 +34,7 @@ def command(
     name: str | None,
     classifiers: tuple[str, ...],
     limit: int | None,
+    fps: float | None,
     settings: tuple[str, ...],
     results: Path,
     threads: int | None,
@@ -74,6 +75,7 @@ def command(
         classifiers=(predictions.name, *classifiers),
         attacks=("none",),
         limit=limit,
+        fps=fps,
     )
     registry = discover().with_entry(predictions.entry())
     prepared = runner.prepare(selection, settings, registry)
