@@ -100,15 +100,15 @@ def test_what_is_not_known_stays_unknown(faces: np.ndarray) -> None:
 def test_a_scheme_with_some_of_the_points_gives_those(faces: np.ndarray) -> None:
     names = ("nose_tip", "left_eye_outer_corner", "left_eye_inner_corner", "right_eye_inner_corner")
     some = (*names, "right_eye_outer_corner", "nose_root", "acme_1")
-    schemes.register("acme-7", some)
+    schemes.register("acme-of-measures", some)
     known = [schemes.SCHEMES["300w-68"].index(name) for name in some[:-1]]
     points = np.concatenate([faces[:, known], np.zeros((len(faces), 1, 2), np.float32)], axis=1)
-    standard = standardised(points, "acme-7")
+    standard = standardised(points, "acme-of-measures")
     there = np.isfinite(standard.xy).all(axis=(0, 2))
     assert sorted(np.flatnonzero(there)) == sorted(known)
     # The stable points that it lacks would have moved it a little.
     np.testing.assert_allclose(standard.xy[:, known], standardised(faces).xy[:, known], atol=0.03)
-    assert np.isfinite(pose(points, SIZE, "acme-7")).all()
+    assert np.isfinite(pose(points, SIZE, "acme-of-measures")).all()
     assert np.isnan(measure(standard).values).all()
 
 
