@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -393,3 +394,15 @@ def _frames(file: str) -> np.ndarray:
 def _iou(a: Interval, b: clip_files.Interval) -> float:
     both = max(0, min(a.offset, b.offset) - max(a.onset, b.onset) + 1)
     return both / (a.frames + b.frames - both)
+
+
+def test_a_slow_rise_behind_a_quick_expression_leaves_both_in_order() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(300):
+        steps = rng.integers(40, 400)
+        curve = np.convolve(
+            rng.random(int(steps)) ** 3, np.hanning(int(rng.integers(5, 30))), "same"
+        )
+        found = peaks(curve, 0.3 * float(curve.max()), 0.02)
+        assert all(one.onset <= one.apex <= one.offset for one in found)
+        assert all(one.offset < two.onset for one, two in itertools.pairwise(found))

@@ -83,7 +83,8 @@ def peaks(strength: Float64, threshold: float, step_s: float) -> list[Peak]:
         whole = not begun_before and not (goes_on and height < _CUT * threshold)
         if whole and (offset - onset + 1) * step_s <= _LONGEST:
             found.append(Peak(onset, apex, offset, height))
-    return _apart(sorted(found, key=lambda peak: peak.onset))
+    # Onsets and offsets reach beyond the stretches, which have no step in common, and may cross.
+    return _apart(sorted(found, key=lambda peak: peak.apex))
 
 
 def intervals(series: Series, found: list[Peak], scale: float) -> list[Interval]:
