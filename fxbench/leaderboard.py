@@ -127,7 +127,9 @@ def _place(cells: Sequence[Cell]) -> Any:
 
 def _family(cell: Cell) -> Hashable:
     axes = cell["axes"]
-    return tuple(axes.get(axis) for axis in ("dataset", "split", "protocol"))
+    # What is ranked by itself stands by itself.
+    place = ("dataset", "split", "protocol", "every", "smoothing")
+    return tuple(axes.get(axis) for axis in place)
 
 
 def _own(cells: Iterable[Cell]) -> list[Cell]:

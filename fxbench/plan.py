@@ -220,7 +220,7 @@ def build(
                 cell = replace(base, detector=detector.entry.name)
                 cell = replace(cell, landmarker=landmarker.entry.name)
                 table.add_landmarker(source, cell, detector, landmarker)
-        for detector, spotter in product(detectors, spotters):
+        for detector, spotter in product(detectors, spotters if source.clips else ()):
             cell = replace(base, detector=detector.entry.name, spotter=spotter.entry.name)
             given = {"landmarker": landmarkers, "classifier": [*classifiers.values()]}
             table.add_spotter(source, cell, (detector, spotter), given)

@@ -102,6 +102,8 @@ class Source:
 
         A protocol that leaves out what is between expressions leaves nothing to be found.
         """
+        if not self.clips:
+            return ()
         counts = np.bincount(self.clip_of(self.answers.rows), minlength=len(self.clips))
         return tuple(
             clip

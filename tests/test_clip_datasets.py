@@ -410,6 +410,7 @@ def test_the_shipped_clips_can_be_read_as_clips(mini_clips: Videos) -> None:
         (["file,emotion", "/etc/passwd,happy"], "which is not in"),
         (["file,emotion,fps", "a.mp4,happy,fast"], "fps 'fast'"),
         (["file,emotion,fps", "a.mp4,happy,0"], "frames per second"),
+        (["file,emotion,onset,apex,offset", "a.mp4,happy,,,7"], "has an offset and no onset"),
         (["file,emotion,onset,offset", "a.mp4,happy,x,9"], "onset 'x'"),
         (["file,emotion,onset,offset", "a.mp4,happy,3,"], "offset ''"),
         (["file,emotion,onset,offset", "a.mp4,happy,-1,4"], "from frame -1 to 4"),

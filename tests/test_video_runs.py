@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up import Whole, entry, reason, run
+from made_up import Squares, Whole, entry, reason, run
 from made_up_films import FPS, LENGTHS, Bright, Films, Middle, Watcher
 
 from fxbench import sources
@@ -501,3 +501,9 @@ def test_numbers_of_numpy_become_ordinary_ones() -> None:
     assert (type(clip.frames), type(clip.fps)) == (int, float)
     with pytest.raises(PluginError, match="frames per second"):
         Clip("a", 0, 3, 1e308)
+
+
+def test_images_and_videos_may_be_in_one_run(tmp_path: Path) -> None:
+    stored = watched(tmp_path, spotter("watcher", Watcher()), entry("dataset", "squares", Squares))
+    assert {c["axes"]["dataset"] for c in cells(stored, "classifier")} == {"films", "squares"}
+    assert {c["axes"]["dataset"] for c in cells(stored, "spotter")} == {"films"}

@@ -100,6 +100,12 @@ def _entry(file: str, lines: Sequence[Line], timed: bool) -> _Entry:
                 )
     # A line without an onset says that somebody has looked and found no expression.
     lines_with = [line for line in lines if line.text("onset")]
+    for line in lines:
+        others = [name for name in ("apex", "offset") if line.text(name)]
+        if others and not line.text("onset"):
+            raise DataError(
+                f"{line.where} has an {others[0]} and no onset: an expression has both."
+            )
     if len(lines) > 1 and len(lines_with) < len(lines):
         raise DataError(
             f"{first.where}: {file} has several lines, and one of them has no onset: give each "
