@@ -50,8 +50,9 @@ def spotted_intervals(clips: Sequence[Mapping[str, Any]], path: Path, title: str
     left = f", the first {_CLIPS} of {len(clips)} clips" if len(clips) > _CLIPS else ""
     axes.set_title(f"{title}{left}", fontsize=12, fontweight="bold", loc="left", parse_math=False)
     handles = [_patch(colour, kind) for kind, colour in _COLOUR.items()]
+    handles += [_patch(GREY, "below a line: annotated"), _patch("#d0d0d0", "above, pale: spotted")]
     made.legend(
-        handles=[*handles, _patch(GREY, "below a line: annotated"), _patch(GREY, "above: spotted")],
+        handles=handles,
         loc="outside lower center",
         ncols=4,
         frameon=False,

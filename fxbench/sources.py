@@ -96,7 +96,7 @@ class Source:
         """Whether its images have true boxes of all their faces."""
         return bool(getattr(self.dataset, "has_boxes", self.dataset.scheme))
 
-    @property
+    @cached_property
     def whole(self) -> tuple[Clip, ...]:
         """The videos all of whose frames count, as far as they are taken.
 

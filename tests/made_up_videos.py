@@ -7,13 +7,23 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from fxbench_clips import fxbench_datasets
+
+from fxbench.labels import EMOTIONS
+from fxbench.video_dataset import VideoDataset
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fxbench.types import UInt8
+    from fxbench.protocols import Videos
+    from fxbench.types import Batch, UInt8
 
 WIDTH, HEIGHT = 64, 48
+
+COMPONENTS = {component.name: component for component in fxbench_datasets()}
+HAPPY, SURPRISE, SAD, ANGRY, DISGUST = (
+    EMOTIONS.index(name) for name in ("happiness", "surprise", "sadness", "anger", "disgust")
+)
 
 
 def plain(number: int) -> UInt8:
@@ -56,3 +66,23 @@ def turn(path: Path) -> Path:
     data[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
     return path
+
+
+def load(name: str, path: Path, **options: object) -> VideoDataset:
+    component = COMPONENTS[name]
+    defaults = {option.name: option.default for option in component.options}
+    made = component.factory(**defaults | {"path": str(path)} | options)
+    assert isinstance(made, VideoDataset)
+    return made
+
+
+def everything(dataset: Videos, split: str = "all", protocol: str = "frames") -> list[Batch]:
+    return list(dataset.batches(split, dataset.answers(split, protocol).rows))
+
+
+def labels(dataset: Videos, name: str, split: str = "all") -> list[int]:
+    """Of the frames of a video."""
+    clip = next(clip for clip in dataset.clips(split) if clip.name == name)
+    answers = dataset.answers(split, "frames")
+    assert answers.rows.tolist() == list(range(len(answers.rows)))
+    return answers.labels[clip.first : clip.first + clip.frames].tolist()

@@ -8,50 +8,35 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from fxbench_clips import fxbench_datasets
 from fxbench_mini import clip_files
 from fxbench_mini import fxbench_datasets as mini_datasets
 from fxbench_mini.dataset import FOLDER
-from made_up_videos import film, number_of, stills
+from made_up_videos import (
+    ANGRY,
+    HAPPY,
+    SAD,
+    SURPRISE,
+    everything,
+    film,
+    labels,
+    load,
+    number_of,
+    stills,
+)
 
 from fxbench.clips import Clip, Interval
 from fxbench.component import Terms
 from fxbench.errors import DataError, UsageError
-from fxbench.labels import EMOTIONS
 from fxbench.protocols import Dataset, Videos
 from fxbench.registry import discover
 from fxbench.testing import check
-from fxbench.types import Batch, Int64
+from fxbench.types import Int64
 from fxbench.video_dataset import Video, VideoDataset
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMPONENTS = {component.name: component for component in fxbench_datasets()}
 TERMS = Terms("none", False, False, False)
-HAPPY, SURPRISE, SAD, ANGRY, DISGUST = (
-    EMOTIONS.index(name) for name in ("happiness", "surprise", "sadness", "anger", "disgust")
-)
-
-
-def load(name: str, path: Path, **options: object) -> VideoDataset:
-    component = COMPONENTS[name]
-    defaults = {option.name: option.default for option in component.options}
-    made = component.factory(**defaults | {"path": str(path)} | options)
-    assert isinstance(made, VideoDataset)
-    return made
-
-
-def everything(dataset: Videos, split: str = "all", protocol: str = "frames") -> list[Batch]:
-    return list(dataset.batches(split, dataset.answers(split, protocol).rows))
-
-
-def labels(dataset: Videos, name: str, split: str = "all") -> list[int]:
-    """Of the frames of a video."""
-    clip = next(clip for clip in dataset.clips(split) if clip.name == name)
-    answers = dataset.answers(split, "frames")
-    assert answers.rows.tolist() == list(range(len(answers.rows)))
-    return answers.labels[clip.first : clip.first + clip.frames].tolist()
 
 
 def manifest(root: Path, *lines: str) -> Path:

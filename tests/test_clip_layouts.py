@@ -11,46 +11,28 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 import pytest
-from fxbench_clips import fxbench_datasets
 from fxbench_clips.sheets import Table, read
-from made_up_videos import film, stills
+from made_up_videos import (
+    ANGRY,
+    COMPONENTS,
+    DISGUST,
+    HAPPY,
+    SAD,
+    SURPRISE,
+    everything,
+    film,
+    labels,
+    load,
+    stills,
+)
 
 from fxbench.clips import Interval
 from fxbench.errors import DataError
-from fxbench.labels import EMOTIONS
-from fxbench.protocols import Videos
 from fxbench.registry import discover
 from fxbench.testing import check
-from fxbench.types import Batch
-from fxbench.video_dataset import VideoDataset
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-COMPONENTS = {component.name: component for component in fxbench_datasets()}
-HAPPY, SURPRISE, SAD, ANGRY, DISGUST = (
-    EMOTIONS.index(name) for name in ("happiness", "surprise", "sadness", "anger", "disgust")
-)
-
-
-def load(name: str, path: Path, **options: object) -> VideoDataset:
-    component = COMPONENTS[name]
-    defaults = {option.name: option.default for option in component.options}
-    made = component.factory(**defaults | {"path": str(path)} | options)
-    assert isinstance(made, VideoDataset)
-    return made
-
-
-def everything(dataset: Videos, split: str = "all", protocol: str = "frames") -> list[Batch]:
-    return list(dataset.batches(split, dataset.answers(split, protocol).rows))
-
-
-def labels(dataset: Videos, name: str, split: str = "all") -> list[int]:
-    """Of the frames of a video."""
-    clip = next(clip for clip in dataset.clips(split) if clip.name == name)
-    answers = dataset.answers(split, "frames")
-    assert answers.rows.tolist() == list(range(len(answers.rows)))
-    return answers.labels[clip.first : clip.first + clip.frames].tolist()
 
 
 def xlsx(path: Path, *sheets: list[list[object]], shared: bool = True) -> Path:
