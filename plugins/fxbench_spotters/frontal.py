@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from fxbench.errors import PluginError
 from fxbench.schemes import SCHEMES, indices
 from fxbench.standard_face import MEAN_STABLE, SCHEME, STABLE
 from fxbench.types import Float32, Float64, Points
+
+_Complex = npt.NDArray[np.complex128]
 
 
 def _depth() -> Float64:
@@ -64,9 +67,29 @@ def frontal(xy: Float32 | Float64) -> Float64:
         float64 (N, 68, 2), standard coordinates (see :mod:`fxbench.standard_face`). A row of NaN
         where the points are.
     """
+    seen, size, turn, place = _solved(xy)
+    with np.errstate(invalid="ignore"):
+        upright = (seen - place[:, None]) / size[:, None] - turn[:, None] * DEPTH
+    return np.stack([upright.real, upright.imag], axis=-1)
+
+
+def turns(xy: Float32 | Float64) -> Float64:
+    """How the head is turned, the `g` of :func:`frontal`: to the side and up and down.
+
+    Args:
+        xy: likewise.
+
+    Returns:
+        float64 (N, 2), radians where they are small. A row of NaN where the points are.
+    """
+    turn = _solved(xy)[2]
+    return np.stack([turn.real, turn.imag], axis=-1)
+
+
+def _solved(xy: Float32 | Float64) -> tuple[_Complex, ...]:
+    """Points as complex numbers, and scale and tilt, turn and place of each face."""
     seen = np.asarray(xy, np.float64) @ np.array([1, 1j])
     size, turn, place = (seen[:, list(STABLE)] @ _SOLVE).T
     size = np.where(np.abs(size) > 0, size, np.nan)
     with np.errstate(invalid="ignore"):
-        upright = (seen - place[:, None]) / size[:, None] - (turn / size)[:, None] * DEPTH
-    return np.stack([upright.real, upright.imag], axis=-1)
+        return seen, size, turn / size, place

@@ -9,7 +9,7 @@ import numpy as np
 from fxbench.clips import Interval, Track
 from fxbench.errors import PluginError, UsageError
 from fxbench_spotters.eyes import eye_contrast
-from fxbench_spotters.frontal import frontal, in_300w
+from fxbench_spotters.frontal import in_300w
 from fxbench_spotters.movements import Coupling, Seen
 
 _SMOOTH = 0.04
@@ -50,5 +50,5 @@ class LandmarkMotion:
                 raise PluginError("landmark-motion needs landmarks, and was given none.")
             xy = in_300w(part.points)
             contrast = np.array([eye_contrast(*pair) for pair in zip(part.images, xy, strict=True)])
-            seen.add(part.frame, part.time_s, frontal(xy), contrast)
+            seen.add(part.frame, part.time_s, xy, contrast)
         return seen.expressions(track.fps, threshold=self._threshold, smoothing_s=_SMOOTH)

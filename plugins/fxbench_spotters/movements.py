@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fxbench.clips import Interval
-from fxbench.types import Bool, Float64, Int64
+from fxbench.types import Bool, Float32, Float64, Int64
 from fxbench_spotters.eyes import blinks
+from fxbench_spotters.frontal import frontal, turns
 from fxbench_spotters.peaks import Peak, intervals, peaks
 from fxbench_spotters.series import rest, smooth, stretches
+from fxbench_spotters.turns import Turns
 
 _NOISE, _QUIET = 2.0, 0.35
 """An apex must be this many times as high as most of the curve is in this share of the clip, the
@@ -22,6 +24,12 @@ make up its mind is believed less."""
 
 _MOMENT_S, _TREMBLE_S = 0.04, 0.015
 """Seconds: a moment, and the deviation of the Gaussian that takes out what is faster."""
+
+_FOOT = 0.8
+"""Of that: lower than this, an expression can't be told from a landmarker's trembling."""
+
+_TURNED = 0.8
+"""So much of a peak must be left when what the head's turns do is taken away."""
 
 _JITTER, _FASTEST = 0.07, 0.9
 """Points that move from one frame to the next by more than jitter, in distances between the eyes'
@@ -76,7 +84,8 @@ class Seen:
         coupling: what of them is no expression.
         frame: of each part, int64 (N,).
         time_s: likewise, float64 (N,).
-        values: likewise, float64 (N, C), the movements and, last, the contrast of the eyes.
+        values: likewise, float64 (N, C), the movements, the two turns of the head and the contrast
+            of the eyes.
     """
 
     coupling: Coupling
@@ -84,18 +93,19 @@ class Seen:
     time_s: list[Float64] = field(default_factory=list)
     values: list[Float64] = field(default_factory=list)
 
-    def add(self, frame: Int64, time_s: Float64, front: Float64, contrast: Float64) -> None:
+    def add(self, frame: Int64, time_s: Float64, xy: Float32 | Float64, contrast: Float64) -> None:
         """Keep the movements of the next frames.
 
         Args:
             frame: int64 (N,).
             time_s: float64 (N,).
-            front: float64 (N, 68, 2), by :func:`fxbench_spotters.frontal.frontal`.
+            xy: (N, 68, 2), points as :func:`fxbench_spotters.frontal.in_300w` gives them.
             contrast: float64 (N,), by :func:`fxbench_spotters.eyes.eye_contrast`.
         """
         self.frame.append(frame)
         self.time_s.append(time_s)
-        self.values.append(np.column_stack([_movements(front, self.coupling), contrast]))
+        moves = _movements(frontal(xy), self.coupling)
+        self.values.append(np.column_stack([moves, turns(xy), contrast]))
 
     def expressions(
         self, fps: float, *, threshold: float, smoothing_s: float
@@ -116,18 +126,9 @@ class Seen:
             np.concatenate(self.values),
             fps,
         ):
-            moves = _undisturbed(series.values[:, :-1], series.values[:, -1], series.step_s)
-            strength = _strength(moves, series.step_s, smoothing_s)
-            noise = float(np.quantile(strength, _QUIET))
-            # What noise adds to a length is added in squares.
-            clean = np.sqrt(np.maximum(strength**2 - 1.2 * noise**2, 0))
-            unrest, jump = _jumps(moves, series.step_s)
-            limit = max(threshold, _NOISE * noise, unrest)
-            found += intervals(
-                series,
-                [peak for peak in peaks(clean, limit, series.step_s) if not _jumped(peak, jump)],
-                threshold,
-            )
+            seen = _undisturbed(series.values[:, :-1], series.values[:, -1], series.step_s)
+            head = Turns(seen[:, :-2], seen[:, -2:], series.step_s)
+            found += intervals(series, _found(head, threshold, smoothing_s), threshold)
         return tuple(found)
 
 
@@ -158,10 +159,30 @@ def _undisturbed(moves: Float64, contrast: Float64, step_s: float) -> Float64:
     return np.stack([np.interp(steps, steps[~shut], column[~shut]) for column in moves.T], axis=1)
 
 
-def _strength(moves: Float64, step_s: float, smoothing_s: float) -> Float64:
-    """How far the face is from rest in each step, float64 (N,)."""
+def _found(head: Turns, threshold: float, smoothing_s: float) -> list[Peak]:
+    """The peaks of a stretch that are neither noise nor a jump nor a turn of the head."""
+    clean, noise = _strength(head.moves, head.step_s, smoothing_s)
+    unrest, jump = _jumps(head.moves, head.step_s)
+    limit = max(threshold, _NOISE * noise, unrest)
+    found = []
+    for peak in peaks(clean, limit, head.step_s, floor=_FOOT * unrest):
+        if _jumped(peak, jump):
+            continue
+        part, moves = head.around(peak.onset, peak.offset)
+        left, _ = _strength(moves, head.step_s, smoothing_s)
+        height = left[peak.onset - part.start : peak.offset + 1 - part.start].max()
+        if height >= max(limit, _TURNED * peak.height):
+            found.append(peak)
+    return found
+
+
+def _strength(moves: Float64, step_s: float, smoothing_s: float) -> tuple[Float64, float]:
+    """How far the face is from rest in each step, float64 (N,), without noise; and the noise."""
     moves = smooth(moves, smoothing_s / step_s)
-    return np.asarray(np.linalg.norm(moves - rest(moves, step_s), axis=1), np.float64)
+    strength = np.linalg.norm(moves - rest(moves, step_s), axis=1)
+    noise = float(np.quantile(strength, _QUIET))
+    # What noise adds to a length is added in squares.
+    return np.sqrt(np.maximum(strength**2 - 1.2 * noise**2, 0)), noise
 
 
 def _jumps(moves: Float64, step_s: float) -> tuple[float, Bool]:

@@ -9,7 +9,7 @@ import numpy as np
 from fxbench.clips import Interval, Track
 from fxbench.errors import PluginError, UsageError
 from fxbench_spotters.carried import Carried
-from fxbench_spotters.frontal import frontal, in_300w
+from fxbench_spotters.frontal import in_300w
 from fxbench_spotters.movements import Coupling, Seen
 from fxbench_spotters.series import GAP_SECONDS
 
@@ -78,7 +78,7 @@ class OpticalFlow:
                 seen.add(
                     part.frame[rows],
                     part.time_s[rows],
-                    frontal(np.stack(points)),
+                    np.stack(points),
                     np.array(contrast),
                 )
         return seen.expressions(track.fps, threshold=self._threshold, smoothing_s=_SMOOTH)

@@ -20,6 +20,9 @@ _LOW, _HIGH = 0.3, 0.7
 """Of the apex. A raised cosine, as which expressions rise and fall, passes them at 0.37 and 0.63 of
 its way, and the straight line through both begins at 0.17."""
 
+_LOW_AT_MOST = 0.55
+"""Where a curve is noise up to more than the lower share of the apex, this is taken at most."""
+
 _APEX = 0.95
 """The apex is the first frame within this share of the greatest value: a held one is flat."""
 
@@ -49,13 +52,14 @@ class Peak:
     height: float
 
 
-def peaks(strength: Float64, threshold: float, step_s: float) -> list[Peak]:
+def peaks(strength: Float64, threshold: float, step_s: float, *, floor: float = 0.0) -> list[Peak]:
     """The stretches of a curve that rise above a threshold and last as long as an expression.
 
     Args:
         strength: float64 (N,), 0 at rest.
         threshold: what the apex must reach.
         step_s: seconds from one step to the next.
+        floor: what is lower than this is noise: no peak begins or ends in it.
     """
     found: list[Peak] = []
     left = strength.copy()
@@ -64,7 +68,8 @@ def peaks(strength: Float64, threshold: float, step_s: float) -> list[Peak]:
         height = float(left[top])
         if height < threshold:
             break
-        first, last = _around(left, top, _LOW * height)
+        low = min(max(_LOW, floor / height), _LOW_AT_MOST)
+        first, last = _around(left, top, low * height)
         shoulder = np.isneginf(left[max(0, first - 1) : last + 2]).any()
         left[first : last + 1] = -np.inf
         if shoulder:
@@ -73,7 +78,7 @@ def peaks(strength: Float64, threshold: float, step_s: float) -> list[Peak]:
         if half.sum() * step_s < _SHORTEST:
             continue
         high = np.flatnonzero(strength[first : last + 1] >= _HIGH * height) + first
-        slope = (_HIGH - _LOW) / _LOW
+        slope = (_HIGH - low) / low
         onset = first - round((high[0] - first) / slope)
         offset = last + round((last - high[-1]) / slope)
         apex = int(np.argmax(strength[first : last + 1] >= _APEX * height)) + first
