@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fxbench import exports, inventory, prediction_csv, recorded, runner, store
+from fxbench import exports, inventory, places, prediction_csv, recorded, runner, store, suites
 from fxbench.chunks import Chunks, default_folder
 from fxbench.costs import checked_limit, costs
 from fxbench.errors import UsageError
@@ -142,7 +142,10 @@ def run(
     results: StrPath = "results",
     threads: int | None = None,
     latency: bool = True,
+    workers: int | None = None,
+    scheduler: str | None = None,
     max_cost: float | None = None,
+    suite: str | None = None,
     registry: Registry | None = None,
     observer: Observer | None = None,
 ) -> Run:
@@ -170,11 +173,15 @@ def run(
         fps: how many frames of a video are taken per second at most; None for all.
         limit: at most so many images of each dataset, evenly spaced; of videos whole ones.
         options: of components, such as `{"ferplus.path": "~/data/ferplus"}`.
-        results: the folder that run folders are made in.
+        results: the folder that run folders are made in, or an address such as `s3://bucket/runs`.
         threads: of the numerical libraries, None for what OMP_NUM_THREADS says, else all
             cores; it stays set in this process.
         latency: whether to measure it.
+        workers: how many processes on this machine compute; None for this one alone. A program that
+            uses them does so below `if __name__ == "__main__":`, since they import it.
+        scheduler: the address of a Dask scheduler whose workers compute in its place.
         max_cost: what sending images to cloud services may cost in US dollars; None: none is sent.
+        suite: a frozen plan such as `mini-1`; nothing that changes the plan goes beside it.
         registry: the components to choose from; None for those that are installed.
         observer: is told about progress.
 
@@ -206,9 +213,21 @@ def run(
         fps=fps,
         limit=limit,
     )
-    prepared = runner.prepare(selection, _settings(options), registry)
-    how = runner.Settings(Path(results), threads=threads, measure_latency=latency)
-    return _execute(prepared, how, max_cost, observer or Silent())
+    if suite is None:
+        prepared = runner.prepare(selection, _settings(options), registry)
+    elif selection != Selection() or registry is not None:
+        raise UsageError(f"The suite {suite} is frozen: nothing else can say what is run.")
+    else:
+        prepared = suites.read(suite).prepare(_settings(options))
+    with places.opened(os.fspath(results)) as folder:
+        how = runner.Settings(
+            folder,
+            threads=threads,
+            measure_latency=latency,
+            workers=workers,
+            scheduler=scheduler,
+        )
+        return _execute(prepared, how, max_cost, observer or Silent())
 
 
 def score(
@@ -243,7 +262,7 @@ def score(
         limit: as for :func:`run`, like the rest.
         fps: of the frames that the predictions are of.
         options: of components.
-        results: the folder that run folders are made in.
+        results: the folder that run folders are made in, or an address such as `s3://bucket/runs`.
         threads: of the numerical libraries.
         latency: whether to measure that of the other classifiers.
         max_cost: what sending images to cloud services may cost in US dollars.
@@ -263,6 +282,7 @@ def score(
         landmarkers=(),
         classifiers=(given.name, *(_names(classifiers) or ())),
         attacks=("none",),
+        spotters=(),
         limit=limit,
         fps=fps,
     )
@@ -272,8 +292,9 @@ def score(
     for coverage in recorded.fill(prepared.plan, given, Chunks(default_folder())).values():
         for note in coverage.notes():
             observer.note(note)
-    how = runner.Settings(Path(results), threads=threads, measure_latency=latency)
-    return _execute(prepared, how, max_cost, observer)
+    with places.opened(os.fspath(results)) as folder:
+        how = runner.Settings(folder, threads=threads, measure_latency=latency)
+        return _execute(prepared, how, max_cost, observer)
 
 
 def load(run: StrPath | None = None, results: StrPath = "results") -> Run:
@@ -287,7 +308,8 @@ def load(run: StrPath | None = None, results: StrPath = "results") -> Run:
         UsageError: there is none.
         SchemaError: a newer version wrote it, or it is damaged.
     """
-    return _opened(store.load(store.find(Path(results), None if run is None else os.fspath(run))))
+    with places.opened(os.fspath(results)) as folder:
+        return _opened(store.load(store.find(folder, None if run is None else os.fspath(run))))
 
 
 def components(kind: str | None = None) -> pd.DataFrame:

@@ -86,8 +86,7 @@ class CellTable:
         reason, asked = _obstacle(source, *chain)
         # Where nothing is annotated, expressions are looked for if a person says so.
         if reason is None and not (source.whole if chain[1].named else source.has_intervals):
-            message = f"{source.name} has no video with all its frames and annotated expressions."
-            reason, asked = Reason("no intervals", message), False
+            reason, asked = Reason("no intervals", _nothing_to_spot(source)), False
         traits = chain[1].entry.component.traits
         if "floor" in traits:
             return
@@ -150,6 +149,18 @@ _NEEDED = {
     "landmarker": "a landmarker whose points draw brows, eyes, nose and lips",
     "classifier": "a classifier",
 }
+
+
+def _nothing_to_spot(source: Source) -> str:
+    """Why spotters have nothing to do in a source."""
+    if not source.clips:
+        return f"{source.name} has no videos, which spotters need."
+    if not source.whole:
+        return f"{source.name} takes parts of its videos only, and spotters need whole ones."
+    return (
+        f"Nobody has annotated expressions in the videos of {source.name}: name spotters with "
+        "--spotters to see what they find."
+    )
 
 
 def _tells(chosen: Chosen, need: str) -> bool:

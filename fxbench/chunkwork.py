@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fxbench.batching import Stretch
 from fxbench.cells import Cell, Scene
 from fxbench.chunks import Chunk
 from fxbench.clips import Clip, Part
@@ -31,11 +32,24 @@ _MOST_FACES = np.iinfo(np.int16).max
 
 @dataclass(slots=True)
 class Work:
-    """What of one chunk is to be computed: stages by key, with the cell that stands for each."""
+    """What of one chunk is to be computed: stages by key, with the cell that stands for each.
+
+    Attributes:
+        answers: of the whole chunk.
+        stretch: the part of it to be computed, under keys of its own; None for all.
+    """
 
     answers: Answers
     boxes: dict[Scene, str]
     results: dict[str, Cell]
+    stretch: Stretch | None = None
+
+    @property
+    def images(self) -> int:
+        """How many images go through each stage."""
+        if self.stretch is None:
+            return len(self.answers.rows)
+        return self.stretch.end - self.stretch.begin
 
     @property
     def stages(self) -> int:
@@ -279,8 +293,9 @@ class ChunkState:
         if self._unreadable:
             self.pipeline.check_unchanged(self.source)
         rows = {row for row, _, _ in self._unreadable}
+        seen = rows.union(self._rows)
         for chunk in self._known.values():
-            if {row for row, _, _ in chunk.meta["unreadable"]} != rows:
+            if seen.intersection(row for row, _, _ in chunk.meta["unreadable"]) != rows:
                 raise changed(self.source)
 
     def lacking(self, scene: Scene) -> list[tuple[str, Cell]]:

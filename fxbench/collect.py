@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fxbench.answers import NOT_ASKED, Answered
 from fxbench.cells import Cell, PlannedCell, belongs, components
 from fxbench.chunks import Chunk, Chunks
 from fxbench.clips import Interval
 from fxbench.errors import DataError
+from fxbench.pairs import Pairs, joined
 from fxbench.plan import Plan
 from fxbench.scores import Scores
-from fxbench.scoring import Predictions, rank
+from fxbench.scoring import Predictions, rank, top_emotions
 from fxbench.scoring_detection import Detected
 from fxbench.scoring_landmarks import Located
 from fxbench.selection import Reason
@@ -24,6 +26,9 @@ from fxbench.spotting import recalled
 from fxbench.stages import boxes_key, result_key
 from fxbench.types import Answers, Int64
 
+_REASONS = 5
+"""So many are told why images could not be read; run.json has all."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Readable:
@@ -31,6 +36,22 @@ class Readable:
 
     answers: Answers
     unreadable: tuple[dict[str, Any], ...]
+
+    def why(self) -> str:
+        """What could not be read and why, the first few reasons of several.
+
+        The frames that a video lacks have one reason, and are said together.
+        """
+        by_reason: dict[str, list[str]] = {}
+        for one in self.unreadable:
+            by_reason.setdefault(str(one["reason"]).rstrip("."), []).append(str(one["id"]))
+        told = [
+            f"{ids[0]}{f' and {len(ids) - 1} more' if len(ids) > 1 else ''}: {reason}"
+            for reason, ids in by_reason.items()
+        ]
+        left = len(told) - _REASONS
+        more = f"; {left} more such as these, which run.json lists" if left > 0 else ""
+        return f"{'; '.join(told[:_REASONS])}{more}."
 
 
 class Collector:
@@ -152,7 +173,7 @@ class Collector:
 
     def seconds(self, source: Source, cell: Cell) -> float:
         """How long detecting, following and what comes after it took in all of a cell's images."""
-        chunks = [self._chunks.get(key) for key in self.keys(source, cell)]
+        chunks = [self._chunks.get(key) for key in self._stages(source, cell)]
         return float(sum(chunk.meta["seconds"] for chunk in chunks))
 
     def _results(self, source: Source, cell: Cell) -> list[Chunk]:
@@ -171,7 +192,15 @@ class Collector:
         return [key for part in parts for key in part.meta.get("adversarial", ())]
 
     def keys(self, source: Source, cell: Cell) -> list[str]:
-        """The keys of all chunks that a cell was made from: boxes, then outputs or points."""
+        """The keys of all chunks that a cell was made from.
+
+        Boxes, then outputs, points or intervals, then what was located for spotters.
+        """
+        parts = self._results(source, cell) if cell.kind == "spotter" else []
+        followed = [key for part in parts for key in part.meta.get("followed", ())]
+        return self._stages(source, cell) + followed
+
+    def _stages(self, source: Source, cell: Cell) -> list[str]:
         chunks = list(source.chunks())
         boxes = [boxes_key(self._plan, source, part.rows, cell.scene) for part in chunks]
         return boxes + [result_key(self._plan, source, part, cell) for part in chunks]
@@ -189,8 +218,11 @@ def records(
     collector: Collector,
     readable: Readable,
     errors: Mapping[Cell, str],
-) -> list[dict[str, Any]]:
-    """The record of every cell of a source, with ranks, without latency."""
+) -> tuple[list[dict[str, Any]], Answered, Pairs]:
+    """The record of every cell of a source, with ranks, without latency.
+
+    With it what was answered, image by image, and the tests behind the ranks.
+    """
     planned = [p for p in plan.cells if belongs(p.cell, source)]
     scored = [p.cell for p in planned if p.status == "planned" and p.cell not in errors]
     scores = Scores(plan, source, collector, readable, scored)
@@ -199,14 +231,40 @@ def records(
     # What a service didn't answer is no mistake of any model: such a cell has scores of the other
     # images, which can't be compared with those of all.
     whole = {cell: predictions for cell, predictions in answered.items() if not silent[cell]}
+    tests = []
     for family in _families(plan, whole).values():
-        ranked = rank([(cell.id, scores.correct(cell)) for cell in family])
+        correct = [(cell.id, scores.correct(cell)) for cell in family]
+        ranks, pairs = rank(correct, scores.clusters(family[0]))
         for cell in family:
-            results[cell] |= ranked[cell.id]
+            results[cell]["rank"] = ranks[cell.id]
+        tests.append(pairs)
     shared = {"shared_labels": list(scores.shared)}
-    return [
+    made = [
         _record(plan, entry, errors) | shared | results.get(entry.cell, {}) for entry in planned
     ]
+    return made, _answered(source, readable.answers, scores), joined(tests)
+
+
+def _answered(source: Source, images: Answers, scores: Scores) -> Answered:
+    """What the cells of a source answered, image by image."""
+    tops = {}
+    for cell, predictions in scores.answered.items():
+        top = np.full(len(images.rows), NOT_ASKED, np.int8)
+        top[np.searchsorted(images.rows, scores.answers(cell).rows)] = top_emotions(predictions)
+        tops[cell.id] = top
+    clusters = images.rows if images.clusters is None else images.clusters
+    ids = source.dataset.ids(source.split)
+    return Answered(
+        source.entry.name,
+        source.split,
+        source.protocol,
+        images.rows,
+        tuple(ids[row] for row in images.rows.tolist()),
+        images.labels,
+        clusters.astype(np.int64),
+        {name: tuple(texts.tolist()) for name, texts in images.groups.items()},
+        tops,
+    )
 
 
 def _families(plan: Plan, cells: Mapping[Cell, Predictions]) -> dict[tuple[Any, ...], list[Cell]]:
@@ -269,7 +327,6 @@ def _record(plan: Plan, planned: PlannedCell, errors: Mapping[Cell, str]) -> dic
         "home_advantage": cell.kind == "landmarker"
         and cell.landmarker in _at_home(plan, cell.dataset),
         "rank": None,
-        "paired": [],
         "latency": None,
         "chunks": [],
         "adversarial": [],

@@ -42,7 +42,8 @@ def container(path: Path, root: Path | None) -> str:
             if start[4:8] in _ISO:
                 return "fragments" if _fragmented(file, info.st_size) else "iso"
     except FileNotFoundError as error:
-        raise ImageError(f"{name} is missing: {path} is not there.") from error
+        place = "" if name == str(path) else f": there is no {path}"
+        raise ImageError(f"{name} is missing{place}.") from error
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, Python < 3.13
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{name} can't be read: {reason}.") from error

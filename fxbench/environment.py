@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import subprocess
@@ -59,6 +60,33 @@ def fix_threads(threads: int) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if "cv2" in sys.modules:
         sys.modules["cv2"].setNumThreads(threads)
+
+
+def thread_counts() -> dict[str, int]:
+    """How many threads each numerical library that is loaded uses.
+
+    OpenCV is asked, and so is BLAS where `threadpoolctl` is installed; of TensorFlow and ONNX
+    Runtime it is what they were told.
+    """
+    counts: dict[str, int] = {}
+    if "cv2" in sys.modules:
+        counts["opencv"] = int(sys.modules["cv2"].getNumThreads())
+    if "numpy" in sys.modules:
+        counts["blas"] = _blas_threads()
+    told = {"tensorflow": "TF_NUM_INTRAOP_THREADS", "onnxruntime": "OMP_NUM_THREADS"}
+    for module, variable in told.items():
+        if module in sys.modules and os.environ.get(variable, "").isdigit():
+            counts[module] = int(os.environ[variable])
+    return counts
+
+
+def _blas_threads() -> int:
+    try:
+        pools = importlib.import_module("threadpoolctl").threadpool_info()
+    except ImportError:
+        return default_threads()
+    found = [int(pool["num_threads"]) for pool in pools if pool["user_api"] == "blas"]
+    return max(found, default=default_threads())
 
 
 def capture(threads: int) -> dict[str, Any]:

@@ -41,7 +41,11 @@ class SchemaError(FxbenchError):
     """A file of results that this version can't read."""
 
 
-class StoreError(FxbenchError):
-    """Results that can't be written, for example on a full disk. The run can be resumed."""
+class StoppedError(FxbenchError):
+    """A run that can't go on now. The same command resumes it."""
 
     exit_code = 4
+
+
+class StoreError(StoppedError):
+    """Results that can't be written, for example on a full disk. The run can be resumed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -65,6 +66,27 @@ class Examples:
                 if first and plan.is_own(cell) and not self._drawn(cell):
                     largest[about] = cell
             self._examples |= {cell: [] for cell in largest.values()}
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Those of which faces are still to be added."""
+        return tuple(cell for cell in self._examples if self.wanted(cell))
+
+    @classmethod
+    def of(cls, cells: Iterable[Cell]) -> Examples:
+        """An empty one for these cells, to be filled elsewhere. It draws nothing."""
+        other = cls.__new__(cls)
+        other._examples = {cell: [] for cell in cells}  # noqa: SLF001 - it is its own class
+        return other
+
+    def found(self) -> dict[Cell, list[Example]]:
+        """What has been added."""
+        return {cell: examples for cell, examples in self._examples.items() if examples}
+
+    def join(self, found: Mapping[Cell, Sequence[Example]]) -> None:
+        """Add what was found elsewhere, as far as it is still wanted."""
+        for cell, examples in found.items():
+            self._examples[cell] += examples[: self.wanted(cell)]
 
     def wanted(self, cell: Cell) -> int:
         """How many faces of a cell are still to be added."""

@@ -23,6 +23,7 @@ Cell = Mapping[str, Any]
 _SHOWN = 8
 _NONE_UNLESS_NAMED = ("attack", "target_label", "corruption", "align")
 _NONE_IF_POSSIBLE = ("every", "smoothing")
+_WORDS = {"every": "step of the detector (--detect-every)", "target_label": "target label"}
 
 
 def find_cell(cells: Iterable[Cell], **axes: Any) -> Cell:
@@ -113,6 +114,7 @@ def _described(cell: Cell) -> str:
 
 
 def _differing(cells: list[Cell]) -> list[str]:
-    """The axes in which cells differ."""
+    """The axes in which cells differ, in words."""
     axes = dict.fromkeys(axis for cell in cells for axis in cell["axes"])
-    return [axis for axis in axes if len({str(cell["axes"].get(axis)) for cell in cells}) > 1]
+    differing = [a for a in axes if len({str(cell["axes"].get(a)) for cell in cells}) > 1]
+    return [_WORDS.get(axis, axis) for axis in differing]

@@ -14,6 +14,7 @@ from fxbench.cells import Cell
 from fxbench.clips import Part
 from fxbench.errors import PluginError
 from fxbench.faces import crops, match
+from fxbench.kept_points import Silent, kept_points
 from fxbench.outputs import by_emotion, checked, located, probabilities
 from fxbench.schemes import shared_points
 from fxbench.types import (
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
 
 Alignment = tuple[str | None, str | None]
 """How faces are aligned, and by whose points."""
-
-Silent = tuple[tuple[int, str], ...]
-"""The index of each image that got no answer, and why."""
 
 Condition = tuple[str | None, str | None, float | None, str | None, str | None, Alignment]
 """Attack, norm, epsilon, surrogate, label to be reached, and alignment."""
@@ -69,6 +67,7 @@ class BatchFaces:
         self._chosen = _taken(boxes, chosen)
         self._crops: dict[tuple[FaceSpec, Alignment], tuple[UInt8, Bool]] = {}
         self._points: dict[str, tuple[Points, Silent]] = {}
+        self._kept: dict[str, str] = {}
         self._outputs: dict[str, tuple[Float32, Silent]] = {}
         # How long these took, also for those who find them there.
         self._seconds: dict[str, float] = {}
@@ -284,7 +283,7 @@ class BatchFaces:
         batch, state, frame = self._batch, self._state, self._chosen.frame
         points = emotions = None
         if cell.landmarker is not None:
-            there, silent = self._located(cell.landmarker)
+            there, silent = self._followed(key, cell, cell.landmarker)
             points = Points(_in_rows(there.xy, frame, len(batch.rows)), there.scheme)
             state.columns(key).note_failures(batch, silent)
         if cell.classifier is not None:
@@ -297,6 +296,20 @@ class BatchFaces:
         boxes = _in_rows(self._chosen.xyxy, frame, len(batch.rows))
         frames, times = state.frames_of(batch.rows), batch.frames.time_s
         return Part(frames, times, batch.frames.images, boxes, points, emotions), seconds
+
+    def _followed(self, key: str, cell: Cell, name: str) -> tuple[Points, Silent]:
+        """The points of the faces that are followed, which every spotter behind them is given."""
+        if name not in self._points:
+            pipeline, source = self._state.pipeline, self._state.source
+            kept = pipeline.key_of_followed(source, self.rows, self._chosen.xyxy, cell)
+            points, silent, seconds = kept_points(
+                pipeline, kept, self.rows, lambda: self._located(name)
+            )
+            self._points[name], self._seconds[f"landmarker {name}"] = (points, silent), seconds
+            self._kept[name] = kept
+        if name in self._kept and len(self.rows):
+            self._state.columns(key).meta.setdefault("followed", []).append(self._kept[name])
+        return self._points[name]
 
     def _locate(self, key: str, cell: Cell, landmarker: Any) -> None:
         """Locate the points of each true face, in the box that was found of it."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fxbench.figures_calibration import draw_calibration, draw_scores
 from fxbench.metrics.corruption import mean
 from fxbench.plots_robustness import (
     HeatMap,
@@ -19,6 +20,7 @@ from fxbench.plots_robustness import (
     transfer_heat_map,
 )
 from fxbench.plots_spotting import spotted_intervals
+from fxbench.reference_lines import references_of
 from fxbench.tables import classified, combination, corrupted, is_own, kind_of
 from fxbench.tables_corruption import corruption_names, error, errors_by_severity
 from fxbench.tables_robustness import ALL_RIGHT, transfer_table
@@ -27,17 +29,22 @@ from fxbench.tabular import Row, format_epsilon
 Cell = Mapping[str, Any]
 Place = tuple[tuple[str, str], ...]
 
+_OF = ("dataset", "split", "protocol")
 _OF_SPOTTER = ("spotter", "detector", "landmarker", "classifier", "every")
 _HEADLINE = "robust at epsilon"
 _OWN = "Of the faces that all surrogates and targets got right when clean. ¶ the same network."
 
 
-def draw(cells: Iterable[Cell], folder: Path) -> list[Path]:
-    """Draw what a run has: robust curves, transfer, corruption curves, what was spotted.
+def draw(cells: Iterable[Cell], folder: Path, run: Mapping[str, Any] | None = None) -> list[Path]:
+    """Draw what a run has.
+
+    Accuracy with intervals, reliability and risk, robust curves, transfer, corruption curves, what
+    was spotted.
 
     Args:
         cells: of the run.
         folder: where the PNG files go; it is made where it is missing.
+        run: its record; reference lines of its datasets are drawn where it has any.
 
     Returns:
         The files, none where there is nothing to draw.
@@ -52,12 +59,13 @@ def draw(cells: Iterable[Cell], folder: Path) -> list[Path]:
     differing = {
         pair[0] for place in places for pair in place if any(pair not in p for p in places)
     }
-    drawn = []
+    drawn = _draw_scores(every, folder, run)
     for place in places:
         here = [cell for cell in every if _place(cell) == place]
         ordered = sorted(place, key=_in_order)
         prefix = _as_name("".join(f"{value}-" for axis, value in ordered if axis in differing))
         title = ", ".join(value for _, value in ordered)
+        drawn += draw_calibration(here, folder, prefix, title)
         for norm, panels in curve_panels(here).items():
             path = folder / f"{prefix}robust-{norm}.png"
             drawn.append(robust_curves(panels, path, f"{title}: accuracy under attack", norm))
@@ -69,6 +77,18 @@ def draw(cells: Iterable[Cell], folder: Path) -> list[Path]:
             path = folder / f"{prefix}corruptions.png"
             drawn.append(corruption_curves(panels, path, f"{title}: error on corrupted pictures"))
     return drawn + _draw_spotted(listed, folder)
+
+
+def _draw_scores(cells: Sequence[Cell], folder: Path, run: Mapping[str, Any] | None) -> list[Path]:
+    drawn = []
+    sources = list(dict.fromkeys(tuple(cell["axes"].get(axis) for axis in _OF) for cell in cells))
+    for source in sources:
+        here = [c for c in cells if tuple(c["axes"].get(axis) for axis in _OF) == source]
+        names = [str(name) for name in source]
+        prefix = _as_name("".join(f"{name}-" for name in names)) if len(sources) > 1 else ""
+        lines = references_of(run, names[0])
+        drawn += draw_scores(here, folder, prefix, ", ".join(names), lines)
+    return drawn
 
 
 def _as_name(text: str) -> str:
@@ -84,7 +104,13 @@ def _draw_spotted(cells: Sequence[Cell], folder: Path) -> list[Path]:
             names = [str(axes[axis]) for axis in _OF_SPOTTER if axes.get(axis)]
             name = _as_name("-".join([axes["dataset"], axes["split"], *names]))
             path = folder / f"spotted-{name}.png"
-            title = f"{names[0]}: {axes['dataset']} {axes['split']}"
+            behind = names[1:-1] if axes.get("every") else names[1:]
+            every = (
+                f", faces looked for in every {axes['every']} frames" if axes.get("every") else ""
+            )
+            title = (
+                f"{names[0]} behind {', '.join(behind)}{every}: {axes['dataset']} {axes['split']}"
+            )
             drawn.append(spotted_intervals(cell["intervals"], path, title))
     return drawn
 

@@ -106,7 +106,8 @@ def read(path: Path, root: Path, what: str) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise ImageError(f"{what} is missing: {path} is not there.") from error
+        place = "" if what == str(path) else f": there is no {path}"
+        raise ImageError(f"{what} is missing{place}.") from error
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, Python < 3.13
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{what} can't be read: {reason}.") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fxbench.tables import kind_of
+from fxbench.tables import further_column, kind_of
 from fxbench.tabular import Column, Table
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ def interval_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) 
             for whose in ("truth", "spotted"):
                 rows += [axes | _row(clip, whose, interval) for interval in clip[whose]]
     columns = (
-        *(Column(axis, axis, show="varies") for axis in _AXES[:-1]),
+        *(
+            further_column(axis) if axis == "every" else Column(axis, axis, show="varies")
+            for axis in _AXES[:-1]
+        ),
         Column("spotter", "spotter"),
         Column("clip", "clip"),
         Column("whose", "what"),

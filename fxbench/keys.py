@@ -24,6 +24,7 @@ _CORE_MODULES = (
     "annotated",
     "attacked",
     "attackwork",
+    "batching",
     "between",
     "budget",
     "chunkwork",
@@ -36,6 +37,7 @@ _CORE_MODULES = (
     "facework",
     "images",
     "keras_network",
+    "kept_points",
     "labels",
     "model_file",
     "onnx_network",
@@ -58,15 +60,20 @@ _CORE_MODULES = (
 """The modules of the core that a stage's result depends on."""
 
 _SCORING_MODULES = (
+    "answers",
     "collect",
     "labels",
     "latency",
+    "reference_units",
+    "reference_work",
+    "sampling",
     "scores",
     "scores_video",
     "scoring",
     "scoring_clips",
     "scoring_detection",
     "scoring_landmarks",
+    "scoring_probabilities",
     "scoring_robustness",
     "scoring_spotting",
 )

@@ -170,7 +170,8 @@ def write(
         if PLOT in forms and people:
             from fxbench.plots_landmarks import timelines as draw
 
-            draw(people, names[PLOT], video.name)
+            made_by = f"{finders.detector_name}, {finders.landmarker_name}"
+            draw(people, names[PLOT], f"{video.name} ({made_by})")
         files = []
         for form in forms:
             made = names[form]

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fxbench.reference_lines import reference_notes
 from fxbench.tables import (
+    MACHINE,
+    REAL_TIME,
+    STATUS,
     classified,
     combination,
     corrupted,
     flat,
     is_own,
     leading_columns,
+    machine_notes,
     notes,
+    real_time_notes,
     wanted,
 )
 from fxbench.tables_robustness import fewer_attacks, robust_columns, robust_scores
@@ -58,6 +64,7 @@ def leaderboard_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = Non
     ]
     columns = (
         Column("rank_low", "rank", "rank"),
+        Column("rank_groups", "group", show="any"),
         *leading_columns(clean),
         Column("accuracy", "accuracy % [95 % CI]", "interval"),
         Column("accuracy_end_to_end", "end-to-end %", "percent"),
@@ -66,14 +73,18 @@ def leaderboard_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = Non
         *(Column(key, f"{header} %", "percent") for key, header in conditions.items()),
         Column("latency_p50_ms", "p50 ms", "time"),
         Column("images_per_s", "images/s", "rate"),
-        Column("status", "status", "status", show="any"),
+        REAL_TIME,
+        MACHINE,
+        STATUS,
     )
     watched = any(cell.get("video") for cell in clean)
     ranked_by = "by whole clips" if watched else "end-to-end on the same images"
     lines = [
         "Rank: from 1 + the number of cells significantly better to 1 + the number not "
-        f"significantly worse, {ranked_by} (mid-p McNemar tests, Holm's correction, 5 %).",
+        f"significantly worse, {ranked_by} (mid-p McNemar tests, Holm's correction, 5 %). Two "
+        "that share a letter were not told apart.",
         "Accuracy and macro-F1 are over found faces; end-to-end counts a missed face as wrong.",
+        *reference_notes(clean, run),
     ]
     if robust:
         lines.append(
@@ -87,6 +98,7 @@ def leaderboard_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = Non
             f"{', '.join(conditions.values())}: end-to-end accuracy when the classifier itself is "
             "attacked so; of the same network in another runtime with its gradients."
         )
+    lines += [*real_time_notes(rows, timed=True), *machine_notes(rows)]
     return Table("Leaderboard", columns, tuple(rows), (*lines, *notes(clean, run, shared=False)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fxbench.tables import classified, mark, notes
+from fxbench.tables import classified, further_column, mark, notes
 from fxbench.tabular import Column, Table
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def matrix_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) ->
     columns = (
         *(Column(axis, axis, show="varies") for axis in _PLACE),
         Column("detector", "detector"),
-        Column("align", "aligned", show="varies"),
-        Column("landmarker", "by", show="varies"),
+        *map(further_column, ("align", "landmarker")),
         *(Column(name, f"{name}{mark(name, chosen)} %", "percent") for name in classifiers),
     )
     first = ["End-to-end accuracy: a face that the detector misses counts as wrong."]

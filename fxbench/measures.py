@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fxbench.standard_face import Standard
+from fxbench import schemes
+from fxbench.standard_face import SCHEME, Standard
 from fxbench.types import Float32, Float64, Int64, check_array
 
 _INNER, _OUTER, _FROWNING = (21, 22), (17, 18, 25, 26), (19, 20, 21, 22, 23, 24)
@@ -66,6 +67,16 @@ PROXIES = (
 """The measures, in the order of the columns."""
 
 NAMES = tuple(proxy.name for proxy in PROXIES)
+
+
+def measurable(scheme: str) -> tuple[str, ...]:
+    """The names of the measures that can be had from landmarks of a scheme, in order."""
+    names = schemes.SCHEMES[SCHEME]
+    return tuple(
+        proxy.name
+        for proxy in PROXIES
+        if schemes.groups(scheme, tuple(names[point] for point in proxy.points)) is not None
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -71,7 +71,12 @@ def plain(value: Any) -> Any:
 
 def shown(name: str, value: Any) -> Any:
     """The value of an option as results and messages may hold it: a secret is redacted."""
-    return "(redacted)" if value is not None and _SECRET.search(name) else plain(value)
+    return "(redacted)" if value is not None and is_secret(name) else plain(value)
+
+
+def is_secret(name: str) -> bool:
+    """Whether an option or variable of that name holds what nobody else may see."""
+    return _SECRET.search(name.lower()) is not None
 
 
 def resolve(

@@ -14,26 +14,20 @@ from typing import Any
 
 import numpy as np
 
+from fxbench.batching import batches as batches_of
 from fxbench.cells import Cell, Scene
 from fxbench.chunks import Chunk, Chunks, DamagedChunkError
 from fxbench.chunkwork import ChunkState, Work
 from fxbench.component import Component
-from fxbench.errors import DataError, FxbenchError, PluginError, StoreError
+from fxbench.errors import DataError, FxbenchError, StoreError
 from fxbench.examples import Examples
 from fxbench.loader import Loader, one_line
 from fxbench.plan import Plan
 from fxbench.prefetch import ahead
 from fxbench.progress import Observer
 from fxbench.sources import Source
-from fxbench.stages import boxes_key, perturbation_key, result_key
-from fxbench.types import Answers, Batch, Int64
-
-BATCH = 64
-"""How many images are decoded, detected and predicted at once, where they are small."""
-FIRST_BATCH = 8
-"""How many of a chunk are decoded before their size is known."""
-BATCH_BYTES = 256_000_000
-"""How much a batch of large images may take, decoded. A few batches are alive at once."""
+from fxbench.stages import boxes_key, followed_key, perturbation_key, result_key
+from fxbench.types import Answers, Batch, Float32, Int64
 
 _log = logging.getLogger("fxbench")
 
@@ -71,13 +65,11 @@ class Pipeline:
             source: the images.
             thorough: read what is in the cache to its end, as against its footer.
         """
-        there = self._whole if thorough else self._chunks.has
         cells = self._plan.runnable(source)
-        return [
-            work
-            for answers in source.chunks()
-            if (work := self._lacking(source, answers, cells, there)).results or work.boxes
-        ]
+        works = (
+            self.lacking(source, answers, cells, thorough=thorough) for answers in source.chunks()
+        )
+        return [work for work in works if work.stages]
 
     def _whole(self, key: str) -> bool:
         return self._chunks.has(key) and self._chunks.read(key) is not None
@@ -85,7 +77,7 @@ class Pipeline:
     @staticmethod
     def units(pending: list[Work]) -> int:
         """How many images go through how many stages."""
-        return sum(len(work.answers.rows) * work.stages for work in pending)
+        return sum(work.images * work.stages for work in pending)
 
     def calls(self, source: Source, pending: list[Work]) -> tuple[int, int]:
         """How many gradients and queries the attacks of these chunks take at most."""
@@ -110,12 +102,13 @@ class Pipeline:
         Raises:
             StoreError: a chunk can't be written.
             DamagedChunkError: a chunk that was there can't be read any more.
+            UnevenError: the batches of a stretch can't be known without those before it.
             Exception: whatever the dataset raises.
         """
 
         def batches() -> Iterator[tuple[Work, Batch | None]]:
             for work in pending:
-                for batch in _slices(source, work.answers.rows):
+                for batch in batches_of(source, work.answers.rows, work.stretch):
                     yield work, batch
                 yield work, None
 
@@ -133,9 +126,11 @@ class Pipeline:
             if state is not None:
                 state.stop()
 
-    def _lacking(
-        self, source: Source, answers: Answers, cells: list[Cell], there: Callable[[str], bool]
+    def lacking(
+        self, source: Source, answers: Answers, cells: list[Cell], *, thorough: bool = False
     ) -> Work:
+        """The stages that a chunk lacks for some cells; see :meth:`pending`."""
+        there: Callable[[str], bool] = self._whole if thorough else self._chunks.has
         work = Work(answers, {}, {})
         for cell in cells:
             key = result_key(self._plan, source, answers, cell)
@@ -213,6 +208,10 @@ class Pipeline:
         """The key of adversarial faces in this plan."""
         return perturbation_key(self._plan, source, rows, labels, cell)
 
+    def key_of_followed(self, source: Source, rows: Int64, xyxy: Float32, cell: Cell) -> str:
+        """The key of the points of faces that are followed, in this plan."""
+        return followed_key(self._plan, source, rows, xyxy, cell)
+
     def check_unchanged(self, source: Source) -> None:
         """Make sure that images which can't be read are part of the dataset as it was planned.
 
@@ -234,31 +233,3 @@ def changed(source: Source) -> DataError:
         f"The images of {source.name} have changed, or could be read at one time and not at "
         "another, while they were being evaluated: give the same command again."
     )
-
-
-def _slices(source: Source, rows: Int64) -> Iterator[Batch]:
-    """The batches of a chunk, each of the same rows whenever it is computed.
-
-    Raises:
-        PluginError: the dataset gives other rows than it was asked for.
-    """
-    count = FIRST_BATCH
-    for part in source.by_clip(rows):
-        begin = 0
-        while begin < len(part):
-            wanted = part[begin : begin + count]
-            begin += count
-            got: list[int] = []
-            largest = 1
-            for batch in source.dataset.batches(source.split, wanted):
-                got += [*batch.rows.tolist(), *(failure.row for failure in batch.failures)]
-                largest = max([largest, *(image.nbytes for image in batch.frames.images)])
-                if len(batch.rows) > 1 and (np.diff(batch.rows) <= 0).any():
-                    raise PluginError(f"The dataset {source.entry.name} gives rows out of order.")
-                yield batch
-            if sorted(got) != wanted.tolist():
-                raise PluginError(
-                    f"The dataset {source.entry.name} was asked for {len(wanted)} rows of "
-                    f"{source.split} from {wanted[0]} on and gave others ({len(got)} rows)."
-                )
-            count = max(1, min(BATCH, BATCH_BYTES // largest))

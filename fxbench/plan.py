@@ -250,7 +250,7 @@ def _check_watched(sources: tuple[Source, ...], selection: Selection) -> None:
         UsageError: there are none.
     """
     watched = {
-        "spotters": selection.spotters is not None,
+        "spotters": bool(selection.spotters),
         "detect-every": selection.every != (1,),
         "smoothing": selection.smoothing != (0.0,),
         "fps": selection.fps is not None,

@@ -20,10 +20,10 @@ from fxbench.plots import GREY, figure, save
 if TYPE_CHECKING:
     from fxbench.types import Bool, Float64, Int64, UInt8
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")
-_MARKERS = "osD^vPX"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")
+MARKERS = "osD^vPX"
 _BLACK = "#000000"
-_TITLE = {"fontsize": 12, "fontweight": "bold"}
+TITLE = {"fontsize": 12, "fontweight": "bold"}
 
 ENLARGED = 10
 """How many times a perturbation is shown larger than it is."""
@@ -182,7 +182,7 @@ def transfer_heat_map(maps: Sequence[HeatMap], path: Path, title: str = "", note
     bar = made.colorbar(shown, ax=list(every), fraction=0.05, pad=0.02)
     bar.set_label("Success, %")
     made.supxlabel(note, fontsize=8.5)
-    made.suptitle(_wrapped(title, made), **_TITLE)
+    made.suptitle(wrapped(title, made), **TITLE)
     return save(made, path)
 
 
@@ -240,11 +240,11 @@ def sheet(
             axes.set_title(text, fontsize=9)
         every[row, 2].title.set_color("#B03A00" if fooled else _BLACK)
         every[row, 0].set_ylabel(f"right: {labels[row]}", fontsize=9)
-    made.suptitle(_wrapped(title, made), **_TITLE)
+    made.suptitle(wrapped(title, made), **TITLE)
     return save(made, path)
 
 
-def _wrapped(title: str, made: Any) -> str:
+def wrapped(title: str, made: Any) -> str:
     """A title in lines that fit the figure."""
     return textwrap.fill(title, max(24, int(10 * made.get_size_inches()[0])))
 
@@ -277,13 +277,13 @@ def _styles(panels: Sequence[Panel]) -> dict[str, dict[str, Any]]:
     styles: dict[str, dict[str, Any]] = {}
     for label, bold in lines.items():
         place = len([style for style in styles.values() if style["color"] != _BLACK])
-        turn, nth = divmod(place, len(_COLOURS))
+        turn, nth = divmod(place, len(COLOURS))
         styles[label] = (
             {"color": _BLACK, "linewidth": 4.5, "marker": "o", "markersize": 8}
             if bold
             else {
-                "color": _COLOURS[nth],
-                "marker": _MARKERS[nth],
+                "color": COLOURS[nth],
+                "marker": MARKERS[nth],
                 "linestyle": ("-", "--", ":")[turn % 3],
                 "linewidth": 1.6,
                 "markersize": 4.5,
@@ -326,4 +326,4 @@ def _finish(made: Any, every: list[Any], side: str, below: str, title: str) -> N
         ncols=min(columns, len(handles)),
         frameon=False,
     )
-    made.suptitle(_wrapped(title, made), **_TITLE)
+    made.suptitle(wrapped(title, made), **TITLE)

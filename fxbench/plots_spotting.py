@@ -14,7 +14,7 @@ _CLIPS = 40
 
 
 def spotted_intervals(clips: Sequence[Mapping[str, Any]], path: Path, title: str) -> Path:
-    """A line for each clip: above it what is there, below it what was spotted.
+    """A line for each clip: above it what was spotted, below it what is annotated.
 
     Args:
         clips: as a spotter's cell has them: `clip`, `fps`, `frames`, `truth`, `spotted`.

@@ -202,6 +202,10 @@ class Dataset(Protocol):
 
     A dataset whose true points were made with a landmarker may name it in another attribute,
     `home_advantage: frozenset[str]`: tables mark it, and show it below the others.
+
+    One whose annotators can be compared with each other may have another method,
+    `references(split, protocol) -> Mapping[str, Estimate]` (see :mod:`fxbench.metrics.intervals`):
+    what people agree on, by a name such as `one_annotator`. Tables and diagrams show it as lines.
     """
 
     splits: tuple[str, ...]

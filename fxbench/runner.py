@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import re
@@ -10,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fxbench import environment
+from fxbench import answers, citations, environment, pairs, workers
 from fxbench.chunks import Chunks, DamagedChunkError, default_folder
 from fxbench.chunkwork import Work
 from fxbench.collect import Collector, Readable, records
-from fxbench.errors import FxbenchError, StoreError, UsageError
+from fxbench.errors import FxbenchError, StoppedError, StoreError, UsageError
 from fxbench.examples import Examples
 from fxbench.keys import digest
 from fxbench.loader import Loader, one_line
@@ -22,6 +23,7 @@ from fxbench.options import Options, resolve, shown
 from fxbench.pipeline import Pipeline
 from fxbench.plan import Plan, build
 from fxbench.progress import Observer, Silent
+from fxbench.recipe import GivenModel, Recipe, settings_of
 from fxbench.registry import Registry, discover
 from fxbench.scores_video import add_speeds
 from fxbench.selection import Selection
@@ -42,12 +44,16 @@ class Settings:
         threads: how many threads numerical libraries use; None for what OMP_NUM_THREADS says, else
             all cores available.
         measure_latency: False leaves the latency table empty.
+        workers: how many processes compute on this machine; None for this one alone.
+        scheduler: the address of a Dask scheduler whose workers compute in its place.
     """
 
     results: Path = Path("results")
     cache: Path | None = None
     threads: int | None = None
     measure_latency: bool = True
+    workers: int | None = None
+    scheduler: str | None = None
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:
@@ -56,10 +62,18 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A plan with the components that making it has loaded."""
+    """A plan with the components that making it has loaded.
+
+    Attributes:
+        plan: what to run.
+        loader: those components.
+        recipe: what makes the same plan elsewhere; None where components were given that no
+            installation has.
+    """
 
     plan: Plan
     loader: Loader = field(repr=False)
+    recipe: Recipe | None = None
 
 
 def prepare(
@@ -67,18 +81,21 @@ def prepare(
     settings: tuple[str, ...] = (),
     registry: Registry | None = None,
     folder: Path | None = None,
+    model: GivenModel | None = None,
 ) -> Prepared:
     """Find the plugins, read the options and compute the plan.
 
     Args:
         selection: what to run.
         settings: options as texts `NAME.OPTION=VALUE`.
-        registry: what is installed; found out where None.
+        registry: the components to choose from; what is installed where None.
         folder: where `fxbench.toml` may lie; the current folder where None.
+        model: the file of a classifier that `registry` has beside what is installed.
 
     Raises:
         FxbenchError: see :func:`fxbench.options.resolve` and :func:`fxbench.plan.build`.
     """
+    installed = registry is None or model is not None
     registry = registry or discover()
     components = [entry.component for entry in registry.entries]
     try:
@@ -90,7 +107,23 @@ def prepare(
         hint = f"Some plugins are broken ({', '.join(broken)}): see `fxbench list`."
         raise UsageError(f"{error} {hint}") from error
     loader = Loader(options)
-    return Prepared(build(registry, options, selection, loader.get), loader)
+    plan = build(registry, options, selection, loader.get)
+    owners = {registry.get(*key).component.owner for key in plan.digests}
+    owners |= {source.entry.component.owner for source in plan.sources}
+    recipe = Recipe(selection, settings_of(options, owners), model) if installed else None
+    return Prepared(plan, loader, recipe)
+
+
+def follow(recipe: Recipe) -> Prepared:
+    """Make a plan again.
+
+    Raises:
+        FxbenchError: what it needs is not there, see :func:`prepare`.
+    """
+    registry = recipe.registry()
+    options = recipe.options(registry)
+    loader = Loader(options)
+    return Prepared(build(registry, options, recipe.selection, loader.get), loader, recipe)
 
 
 def run(prepared: Prepared, settings: Settings, observer: Observer | None = None) -> StoredRun:
@@ -152,11 +185,14 @@ class _Run:
     ) -> None:
         self._plan = prepared.plan
         self._loader = prepared.loader
+        self._recipe = prepared.recipe
+        self._timings = Timings(self._plan, self._loader, folder, observer, prepared.recipe)
         self._settings = settings
         self._folder = folder
         self._observer = observer
         self._threads = threads
         self._chunks = Chunks(settings.cache or default_folder())
+        self._pairs: dict[str, pairs.Pairs] = {}
         self._record = self._begin()
 
     def execute(self) -> StoredRun:
@@ -168,18 +204,24 @@ class _Run:
         pipeline = Pipeline(self._plan, self._chunks, self._loader, self._observer, examples)
         pending = {source.key: pipeline.pending(source) for source in self._plan.sources}
         self._start(pipeline, pending)
-        for source in self._plan.sources:
-            readable, cells = self._evaluated(pipeline, collector, source, pending[source.key])
-            self._note_unreadable(source, readable)
-            if self._settings.measure_latency:
-                Timings(self._plan, self._loader, self._folder, self._observer).add(source, cells)
-                add_speeds(self._plan, source, collector, cells)
-            for cell in cells:
-                self._folder.write_cell(cell)
-                self._observer.cell_done()
-            lines += cells
+        works = itertools.chain(*pending.values())
+        with workers.executor(
+            self._plan, self._recipe, self._chunks, self._settings, works, self._observer
+        ) as self._executor:
+            for source in self._plan.sources:
+                readable, cells = self._evaluated(pipeline, collector, source, pending[source.key])
+                self._note_unreadable(source, readable)
+                if self._settings.measure_latency:
+                    self._timings.add(source, cells)
+                    add_speeds(self._plan, source, collector, cells)
+                for cell in cells:
+                    self._folder.write_cell(cell)
+                    self._observer.cell_done()
+                lines += cells
+            self._record["workers"] = self._executor.record
         self._draw(examples)
         self._record["services"] = self._usage()
+        pairs.write(self._folder.folder, pairs.joined(self._pairs.values()))
         self._folder.compact(lines)
         self._record["status"] = "finished"
         self._record["finished"] = _now()
@@ -210,30 +252,31 @@ class _Run:
         self, pipeline: Pipeline, collector: Collector, source: Source, pending: list[Work]
     ) -> tuple[Readable, list[dict[str, Any]]]:
         """The records of a source's cells. A dataset that fails costs its own cells only."""
-        try:
-            pipeline.run(source, pending)
-            return self._collected(pipeline, collector, source)
-        except DamagedChunkError as damage:
-            self._observer.note(f"{damage} It is computed again.")
-        except StoreError:
-            raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
-            return self._without(pipeline, collector, source, error)
-        try:
-            again = pipeline.pending(source, thorough=True)
-            self._start(pipeline, {source.key: again})
-            pipeline.run(source, again)
-            return self._collected(pipeline, collector, source)
-        except StoreError:
-            raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
-            return self._without(pipeline, collector, source, error)
+        again = False
+        while True:
+            try:
+                self._executor.run(pipeline, source, pending, thorough=again)
+                return self._collected(pipeline, collector, source)
+            except StoppedError:
+                raise
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+                if again or not isinstance(error, DamagedChunkError):
+                    return self._without(pipeline, collector, source, error)
+                self._observer.note(f"{error} It is computed again.")
+            again = True
+            pending = pipeline.pending(source, thorough=True)
+            self._start(pipeline, {source.key: pending})
 
     def _collected(
         self, pipeline: Pipeline, collector: Collector, source: Source
     ) -> tuple[Readable, list[dict[str, Any]]]:
         readable = collector.readable(source, pipeline.errors)
-        return readable, records(self._plan, source, collector, readable, pipeline.errors)
+        made, answered, self._pairs[source.key] = records(
+            self._plan, source, collector, readable, pipeline.errors
+        )
+        if answered.cells:
+            answers.write(self._folder.folder, answered)
+        return readable, made
 
     def _without(
         self,
@@ -264,10 +307,9 @@ class _Run:
             "unreadable": list(readable.unreadable),
         }
         if readable.unreadable:
-            first = readable.unreadable[0]
             self._observer.note(
                 f"{len(readable.unreadable)} of {len(source.answers.rows)} images of {name} can't "
-                f"be read and are left out, the first is {first['id']}: {first['reason']}"
+                f"be read and are left out: {readable.why()}"
             )
 
     def _begin(self) -> dict[str, Any]:
@@ -286,6 +328,7 @@ class _Run:
                 "cells": len(plan.cells),
                 "exclusions": exclusions(plan),
             },
+            "recipe": None if self._recipe is None else self._recipe.record(),
             "options": {
                 f"{kind} {name}": options.record(plan.registry.get(kind, name).component)
                 for kind, name in used
@@ -298,11 +341,13 @@ class _Run:
                     "fingerprint": source.fingerprint,
                     "terms": asdict(source.dataset.terms),
                     "note": _note(source, options),
+                    "references": source.references,
                 }
                 for source in plan.sources
             },
             "weights": {f"{kind} {name}": files for (kind, name), files in plan.weights.items()},
             "components": {f"{kind} {name}": key for (kind, name), key in plan.digests.items()},
+            "citations": citations.gather(plan.registry, used, self._observer.note),
             "images": {},
         }
 

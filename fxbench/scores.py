@@ -94,6 +94,13 @@ class Scores:
             return self._videos.correct(answers, predictions)
         return correct_end_to_end(answers, predictions)
 
+    def clusters(self, cell: Cell) -> Int64 | None:
+        """Which of what :meth:`correct` is about depends on each other; None where nothing does."""
+        answers = self.answers(cell)
+        if self._source.clips:
+            return self._videos.people(answers)
+        return None if answers.clusters is None else answers.clusters[answers.labels >= 0]
+
     def _try(self, cell: Cell, step: Callable[[Cell], None]) -> None:
         clean = cell.clean
         try:
@@ -148,8 +155,10 @@ class Scores:
                 result["metrics"] |= told.pop("metrics")
                 result |= told
             if cell.corruption is None:
-                labelled: Bool = self._readable.answers.labels >= 0
-                self._families[cell] = Family(cell, self._right_of(cell), labelled)
+                images = self._readable.answers
+                labelled: Bool = images.labels >= 0
+                right = self._right_of(cell)
+                self._families[cell] = Family(cell, right, labelled, images.clusters)
         result["chunks"] = collector.keys(source, cell)
         result["adversarial"] = self._adversarial.get(cell, [])
         result["images"]["unreadable"] = len(self._readable.unreadable)

@@ -43,6 +43,16 @@ class VideoScores:
         """Which videos are named rightly: see :func:`fxbench.scoring_clips.correct_clips`."""
         return correct_clips(self._seen(answers, predictions))
 
+    def people(self, answers: Answers) -> Int64 | None:
+        """Whom each of the videos that :meth:`correct` is about shows; None where not all say."""
+        clips = [
+            self._source.clips[index] for index in np.unique(self._source.clip_of(answers.rows))
+        ]
+        named = [clip.subject for clip in clips if clip.emotion >= 0]
+        if not all(named):
+            return None
+        return np.unique(named, return_inverse=True)[1].astype(np.int64)
+
     def motion(self, located: Located) -> dict[str, Any]:
         """The metrics of how points move: see :func:`fxbench.metrics.motion.score_motion`."""
         ocular = inter_ocular(located.truth, located.truth_scheme)

@@ -12,6 +12,7 @@ from fxbench.errors import PluginError
 from fxbench.labels import EMOTIONS
 from fxbench.metrics.classification import NOT_FOUND, OTHER
 from fxbench.metrics.clips import (
+    COMPOSITE,
     class_counts,
     composite,
     flips,
@@ -108,8 +109,10 @@ def score_clips(seen: Seen) -> dict[str, Any]:
     Returns:
         `metrics` by name, to stand beside those of frames or in their place, `recall` and
         `recall_end_to_end`, and `video`: how many `clips` and `frames` there were, how many
-        `seconds` they last, and the same by frame rate (`by_fps`, of those that were taken, rounded
-        to a whole number) with its `clip_accuracy`.
+        `seconds` they last, how many show each of the composite `classes`, and the same by frame
+        rate (`by_fps`, of those that were taken, rounded to a whole number) with its
+        `clip_accuracy`. UF1 and UAR have no value where the clips show one class only: whoever
+        always answers that one would have 1.
     """
     told = _every(seen)
     counted = [one for one in told if one.emotion >= 0]
@@ -123,14 +126,20 @@ def score_clips(seen: Seen) -> dict[str, Any]:
         "clip_accuracy_vote": _accuracy(counted, "vote"),
         "flips_per_s": without_interval(changes / seconds if seconds else None, int(p.found.sum())),
     }
+    there = (classes.tp + classes.fn).tolist()
     if classes.n:
-        metrics |= {"uf1": uf1(classes), "uar": uar(classes)}
+        several = sum(map(bool, there)) > 1
+        metrics |= {
+            name: measure(classes) if several else without_interval(None, classes.n)
+            for name, measure in (("uf1", uf1), ("uar", uar))
+        }
     by_fps = {
         str(fps): _length([one for one in told if one.fps == fps])
         | {"clip_accuracy": _accuracy([one for one in counted if one.fps == fps], "mean")}
         for fps in sorted({one.fps for one in told})
     }
-    return {"metrics": metrics, **recalls, "video": _length(told) | {"by_fps": by_fps}}
+    video = _length(told) | {"classes": dict(zip(COMPOSITE, there, strict=True)), "by_fps": by_fps}
+    return {"metrics": metrics, **recalls, "video": video}
 
 
 def correct_clips(seen: Seen) -> Bool:

@@ -34,7 +34,7 @@ from fxbench.metrics.sanity import (
 from fxbench.registry import Registry
 from fxbench.scoring import Predictions, score, top_emotions
 from fxbench.tabular import format_epsilon
-from fxbench.types import Answers, Bool
+from fxbench.types import Answers, Bool, Int64
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -85,9 +85,9 @@ def _rate(
 ) -> Estimate:
     done = succeeded(answers, adversarial, label)
     if label is None:
-        return attack_success_rate(chosen, right, ~done)
+        return attack_success_rate(chosen, right, ~done, answers.clusters)
     away: Bool = answers.labels != EMOTIONS.index(label)
-    return targeted_success_rate(chosen, right, away, done)
+    return targeted_success_rate(chosen, right, away, done, answers.clusters)
 
 
 def succeeded(answers: Answers, adversarial: Predictions, target_label: str | None) -> Bool:
@@ -184,12 +184,14 @@ class Family:
         clean: the cell.
         right: bool (N,), whether its answer was right; a missed face is wrong.
         labelled: bool (N,), the images that have a right answer.
+        clusters: int64 (N,); images with the same number depend on each other. None where none do.
         tried: its untargeted cells under attack.
     """
 
     clean: Cell
     right: Bool
     labelled: Bool
+    clusters: Int64 | None = None
     tried: list[Tried] = field(default_factory=list)
 
     def robust(self) -> list[dict[str, Any]]:
@@ -208,7 +210,8 @@ class Family:
             )
             for one in self.tried
         ]
-        return robust_at(self.right[keep], conditions)
+        clusters = None if self.clusters is None else self.clusters[keep]
+        return robust_at(self.right[keep], conditions, clusters)
 
 
 def diagnose(families: Sequence[Family], registry: Registry) -> dict[Cell, list[dict[str, Any]]]:
@@ -251,8 +254,9 @@ def _comparisons(family: Family, registry: Registry) -> Iterable[Comparison]:
 
     def compare(check: str, stronger: Tried, weaker: Tried) -> Comparison:
         both = stronger.attacked & weaker.attacked & family.right
+        clusters = None if family.clusters is None else family.clusters[both]
         return Comparison(
-            check, stronger.name, weaker.name, stronger.right[both], weaker.right[both]
+            check, stronger.name, weaker.name, stronger.right[both], weaker.right[both], clusters
         )
 
     for attack in dict.fromkeys(one.attack for one in tried):
@@ -299,6 +303,6 @@ def transfer_rates(
         chosen &= answers.labels != EMOTIONS.index(target_label)
     done = succeeded(answers, adversarial, target_label)
     return {
-        "transfer_success_both": transfer_success(chosen, both, done),
-        "transfer_success_all": transfer_success(chosen, every, done),
+        "transfer_success_both": transfer_success(chosen, both, done, answers.clusters),
+        "transfer_success_all": transfer_success(chosen, every, done, answers.clusters),
     }

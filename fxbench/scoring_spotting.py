@@ -120,7 +120,10 @@ def score_spotting(
         "metrics": metrics,
         "spotting": {
             "fxbench": own,
-            "megc": {kind: _script_record(_script_counts(shown, kind)) for kind in KINDS},
+            "megc": {
+                kind: (_script_record if shown else _record)(_script_counts(shown, kind))
+                for kind in KINDS
+            },
         },
         "recognition": {
             name: {
@@ -295,7 +298,8 @@ def _script_recognition(
     right, answered = _names(truth), _names(answers)
     everywhere = [_emotion_of(one, interval) for one in shown for interval in one.of_kind(kind)[1]]
     classes = sorted(set(_names(np.array(everywhere, np.int64))) - {OTHERS})
-    spot = _script_record(_script_counts(shown, kind))["f1"]
+    # Where nobody has annotated anything there is nothing to give the script.
+    spot = _script_record(_script_counts(shown, kind))["f1"] if shown else None
     if right and classes:
         figures: dict[str, Any] = asdict(analysis(right, answered, classes))
     else:

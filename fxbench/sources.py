@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -86,6 +86,23 @@ class Source:
         """For people: dataset, split and protocol."""
         return f"{self.entry.name} {self.split} ({self.protocol})"
 
+    @cached_property
+    def references(self) -> dict[str, dict[str, Any]]:
+        """What people agree on among each other, by the name of each line, ready for JSON.
+
+        Raises:
+            PluginError: what the dataset gives are no estimates.
+        """
+        given = getattr(self.dataset, "references", None)
+        lines = given(self.split, self.protocol) if given is not None else {}
+        found = {str(name): dict(line) for name, line in lines.items()}
+        if any(set(line) != {"value", "low", "high", "n"} for line in found.values()):
+            raise PluginError(
+                f"A reference line of the dataset {self.entry.name} must have value, low, high and "
+                "n, and nothing else."
+            )
+        return found
+
     @property
     def has_labels(self) -> bool:
         """Whether any image has an emotion to compare with."""
@@ -136,6 +153,20 @@ def _chunk_numbers(clips: tuple[Clip, ...]) -> Int64:
         numbers.append((numbers[-1] if numbers else 0) + start)
         held = clip.frames + (0 if start else held)
     return np.array(numbers, np.int64)
+
+
+def _by_person(answers: Answers, clips: tuple[Clip, ...]) -> Answers:
+    """The frames of a person depend on each other; those of a clip where not all have a name."""
+    if not clips:
+        return answers
+    clip = _clip_of(clips, answers.rows)
+    names = np.array([one.subject for one in clips], np.str_)
+    groups = {"subject": names[clip]} | dict(answers.groups) if (names != "").any() else {}
+    clusters = answers.clusters
+    if clusters is None:
+        _, person = np.unique(names, return_inverse=True)
+        clusters = person.astype(np.int64)[clip] if (names != "").all() else clip
+    return replace(answers, clusters=clusters, groups=groups or answers.groups)
 
 
 def _limited(answers: Answers, clips: tuple[Clip, ...], selection: Selection) -> Answers:
@@ -242,7 +273,7 @@ def _source(
     _check_answers(entry.name, answers)
     clips = dataset.clips(split) if isinstance(dataset, Videos) else ()
     _check_clips(entry.name, clips, answers)
-    answers = _limited(answers, clips, selection)
+    answers = _limited(_by_person(answers, clips), clips, selection)
     fingerprint = dataset.fingerprint(split)
     key = digest(
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from fxbench.cells import Cell, Scene
     from fxbench.plan import Plan
     from fxbench.sources import Source
-    from fxbench.types import Answers, Int64
+    from fxbench.types import Answers, Float32, Int64
 
 
 def boxes_key(plan: Plan, source: Source, rows: Int64, scene: Scene) -> str:
@@ -118,6 +119,26 @@ def points_key(plan: Plan, source: Source, answers: Answers, cell: Cell) -> str:
             "stage": "points",
             "boxes": boxes_key(plan, source, answers.rows, cell.scene),
             "landmarker": plan.digests["landmarker", cell.landmarker],
+        }
+    )
+
+
+def followed_key(plan: Plan, source: Source, rows: Int64, xyxy: Float32, cell: Cell) -> str:
+    """The key of a landmarker's points for the faces that are followed through a video.
+
+    Args:
+        plan: with the components' digests.
+        source: of the videos.
+        rows: int64 (M,), the frames of a batch that have such a face.
+        xyxy: float32 (M, 4), where it is: that depends on the frames before.
+        cell: any with that landmarker behind that detector.
+    """
+    return digest(
+        {
+            "stage": "followed",
+            "boxes": boxes_key(plan, source, rows, cell.scene),
+            "xyxy": hashlib.sha256(np.ascontiguousarray(xyxy, "<f4").tobytes()).hexdigest(),
+            "landmarker": plan.digests["landmarker", str(cell.landmarker)],
         }
     )
 

@@ -16,20 +16,36 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from fxbench import cell_lines
 from fxbench.errors import SchemaError, StoreError, UsageError
 from fxbench.files import TEMPORARY_SUFFIX, read_parquet, write_atomic, write_json
 
-SCHEMA = 1
+SCHEMA = 2
 """Of run.json, of each line of cells.jsonl and of the latency files."""
 
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
-RUN_MIGRATIONS: Mapping[int, Migration] = {}
+
+
+def pairs_apart(record: dict[str, Any]) -> dict[str, Any]:
+    """From 1 to 2: paired tests stand in a file of their own, see :mod:`fxbench.pairs`.
+
+    That module reads those of a run of schema 1 out of its cells.
+    """
+    return {key: value for key, value in record.items() if key != "paired"}
+
+
+def run_as_it_was(record: dict[str, Any]) -> dict[str, Any]:
+    """From 1 to 2: nothing in `run.json` changed."""
+    return record
+
+
+RUN_MIGRATIONS: Mapping[int, Migration] = {1: run_as_it_was}
 """The function that lifts `run.json` from each older schema to the next."""
-CELL_MIGRATIONS: Mapping[int, Migration] = {}
+CELL_MIGRATIONS: Mapping[int, Migration] = {1: pairs_apart}
 """The same for a cell."""
 RUN_KEYS = ("id", "status", "plan", "images")
 """What every `run.json` has."""
-CELL_KEYS = ("id", "axes", "status", "asked", "chunks")
+CELL_KEYS = ("id", "axes", "status", "asked")
 """What every cell has."""
 
 
@@ -96,8 +112,8 @@ class RunFolder:
 
     def compact(self, records: list[dict[str, Any]]) -> None:
         """Write all cells into `cells.jsonl`; appending to it would fail on object storage."""
-        lines = [json.dumps({"schema": SCHEMA} | record, allow_nan=False) for record in records]
-        write_atomic(self.folder / "cells.jsonl", ("\n".join(lines) + "\n").encode())
+        lines = [cell_lines.written({"schema": SCHEMA} | record) for record in records]
+        write_atomic(self.folder / "cells.jsonl", b"\n".join([*lines, b""]))
 
     def tidy(self) -> None:
         """Remove the files of single cells, once `cells.jsonl` holds them, and what was cut off."""
@@ -143,14 +159,17 @@ def load(folder: Path) -> StoredRun:
     path = folder / "run.json"
     if not path.is_file():
         raise UsageError(f"{folder} holds no run: expected a folder with run.json in it.")
-    run = _migrated(_parse(path, path.read_bytes()), RUN_MIGRATIONS, path)
+    run = _migrated(cell_lines.parse(path.read_bytes(), str(path)), RUN_MIGRATIONS, path)
     compacted = folder / "cells.jsonl"
     if compacted.is_file():
         lines = compacted.read_bytes().splitlines()
-        cells = [_migrated(_parse(compacted, line), CELL_MIGRATIONS, compacted) for line in lines]
+        where = str(compacted)
+        cells = [_migrated(cell_lines.read(n, where), CELL_MIGRATIONS, compacted) for n in lines]
     else:
         files = sorted((folder / "cells").glob("*.json"))
-        cells = [_migrated(_parse(f, f.read_bytes()), CELL_MIGRATIONS, f) for f in files]
+        cells = [
+            _migrated(cell_lines.parse(f.read_bytes(), str(f)), CELL_MIGRATIONS, f) for f in files
+        ]
     _require(path, run, RUN_KEYS)
     for cell in cells:
         _require(compacted, cell, CELL_KEYS)
@@ -200,19 +219,6 @@ def _require(path: Path, record: Mapping[str, Any], keys: tuple[str, ...]) -> No
             f"{path} is damaged: it lacks {', '.join(absent)}. Delete its folder and give the "
             "run's command again; what is in the cache is not computed again."
         )
-
-
-def _parse(path: Path, text: bytes) -> dict[str, Any]:
-    try:
-        record = json.loads(text)
-    except ValueError as error:
-        raise SchemaError(
-            f"{path} is damaged ({error}): delete its folder and give the run's command again; "
-            "what is in the cache is not computed again."
-        ) from error
-    if not isinstance(record, dict):
-        raise SchemaError(f"{path} is damaged: expected a JSON object.")
-    return record
 
 
 def _migrated(

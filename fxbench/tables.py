@@ -1,4 +1,4 @@
-"""The accuracy, recall and latency tables of a run, from its cells alone.
+"""The accuracy and latency tables of a run, from its cells alone.
 
 Pure functions of a run's cells: nothing here needs a plugin, NumPy or the images. The tables that
 they return are shown by :mod:`fxbench.tabular`.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fxbench.labels import EMOTIONS
-from fxbench.tabular import Column, Table
+from fxbench.reference_lines import reference_notes
+from fxbench.tabular import Column, Table, letters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,12 +30,12 @@ AXES = (
     "epsilon",
 )
 _FURTHER = {
-    "align": "aligned",
-    "landmarker": "by",
-    "every": "detected every",
-    "smoothing": "smoothed, s",
+    "align": ("aligned", "faces aligned: {}"),
+    "landmarker": ("by", "landmarks by {}"),
+    "every": ("detected every", "faces looked for in every {} frames"),
+    "smoothing": ("smoothed, s", "answers smoothed over {} s"),
 }
-"""How further axes of a classifier's cell are called in a table."""
+"""How further axes of a cell are called in a table: above a column, and in the title."""
 _OF_CONDITION = ("target_label", "subset", "corruption", "severity")
 """Further axes that say what was done to images; tables about that have columns for them."""
 
@@ -58,8 +58,14 @@ _NUMBERS = (
     "macro_f1_end_to_end",
     "macro_f1_shared",
     "macro_f1_shared_end_to_end",
+    "balanced_accuracy",
+    "balanced_accuracy_end_to_end",
     "cross_entropy",
     "kl",
+    "brier",
+    "ece",
+    "ece_calibrated",
+    "aurc",
 )
 _LATENCY = {
     "latency_p50_ms": "p50_ms",
@@ -72,7 +78,18 @@ _LATENCY = {
     "detect_load_s": "detect_load_s",
     "classify_load_s": "classify_load_s",
     "real_time_factor": "real_time_factor",
+    "latency_reference_p50": "reference_p50",
 }
+
+
+MACHINE = Column("latency_machine", "timed on", show="varies")
+"""In a merged run: times of two machines say nothing about which cell is faster."""
+
+
+def machine_notes(rows: Iterable[Row]) -> list[str]:
+    """What to know of times that were taken on several machines."""
+    several = len({row["latency_machine"] for row in rows if row.get("latency_machine")}) > 1
+    return ["Times of different machines must not be held against each other."] * several
 
 
 def flat(cell: Cell) -> Row:
@@ -102,9 +119,14 @@ def flat(cell: Cell) -> Row:
             put(row, name, metrics[name])
     row |= _effort(cell)
     for name in _NUMBERS:
-        row[name] = (metrics.get(name) or {}).get("value")
+        put(row, name, metrics.get(name))
     row |= {f"rank_{key}": rank.get(key) for key in ("low", "high", "of")}
+    row["rank_groups"] = letters(rank.get("groups") or ())
     row |= {key: latency.get(name) for key, name in _LATENCY.items()}
+    row |= {f"images_per_s_{e['batch']}": e["images_per_s"] for e in latency.get("throughput", ())}
+    row["peak_memory_mb"] = (latency.get("peak_memory_bytes") or 0) / 1e6 or None
+    if "machine" in latency:
+        row["latency_machine"] = latency["machine"]
     row |= {"weights": cell.get("weights"), "floor": bool(cell.get("floor"))}
     row["home_advantage"] = bool(cell.get("home_advantage"))
     row |= {"status": cell.get("status"), "reason": reason.get("message")}
@@ -208,11 +230,38 @@ def leading_columns(cells: Sequence[Cell]) -> tuple[Column, ...]:
         *(Column(axis, axis, show="varies") for axis in ("dataset", "split", "protocol")),
         Column("detector", "detector"),
         Column("classifier", "classifier", "named"),
-        *(Column(axis, _FURTHER.get(axis, axis), show="varies") for axis in further),
+        *map(further_column, further),
     )
 
 
+def further_column(axis: str) -> Column:
+    """The column of an axis that most runs have one value of, which then stands in the title."""
+    header, title = _FURTHER.get(axis, (axis, f"{axis} {{}}"))
+    return Column(axis, header, show="varies", title=title)
+
+
 STATUS = Column("status", "status", "status", show="any")
+REAL_TIME = Column("real_time_factor", "video s/s", "rate", show="any")
+
+
+def real_time_notes(rows: Sequence[Row], *, timed: bool = False) -> list[str]:
+    """What a table with :data:`REAL_TIME` says of it.
+
+    Args:
+        rows: of the table.
+        timed: whether it has the times of single images as well.
+    """
+    some = [row for row in rows if row.get("real_time_factor") is not None]
+    if not some:
+        return []
+    lines = ["Video s/s: seconds of video that are worked through in a second, in the run itself."]
+    without = sum(row.get("latency_p50_ms") is None for row in some)
+    if timed and 0 < without < len(some):
+        lines.append(
+            "'-': where faces are looked for in every so many frames, or answers smoothed, an "
+            "image by itself has no time, but whole videos have."
+        )
+    return lines
 
 
 def notes(cells: Sequence[Cell], run: Mapping[str, Any] | None, *, shared: bool) -> list[str]:
@@ -298,63 +347,44 @@ def accuracy_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) 
         Column("accuracy_end_to_end", "end-to-end %", "percent"),
         Column("accuracy_shared", "shared labels %", "percent", show="any"),
         Column("multi_target_accuracy", "multi-target %", "percent", show="any"),
-        Column("macro_f1", "macro-F1 %", "percent"),
-        Column("cross_entropy", "cross-entropy", "number", show="any"),
+        Column("macro_f1", "macro-F1 % [95 % CI]", "interval"),
+        Column("balanced_accuracy", "balanced %", "percent", show="any"),
         Column("found", "faces found", "found"),
         Column("aligned", "faces aligned", "count", show="any"),
         STATUS,
     )
     first = [
-        "Accuracy, shared labels, multi-target, macro-F1 and cross-entropy are over found faces; "
-        "end-to-end counts a missed face as wrong."
+        "Accuracy, shared labels, multi-target, macro-F1 and balanced accuracy are over found "
+        "faces; end-to-end counts a missed face as wrong.",
+        *reference_notes(chosen, run),
     ]
     if any(cell["axes"].get("align") for cell in chosen):
         first.append("A face whose eyes were not located is not aligned, and counts as it is.")
     return Table("Accuracy", columns, tuple(rows), (*first, *notes(chosen, run, shared=True)))
 
 
-def recall_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
-    """The recall of each emotion, for the clean cells that have a result."""
-    chosen = [
-        cell
-        for cell in classified(cells, attacked=False)
-        if cell["status"] == "ok" and cell.get("recall")
-    ]
-    rows: list[Row] = []
-    for cell in chosen:
-        row: Row = {"align": "none", "landmarker": None, **cell["axes"]}
-        for emotion in EMOTIONS:
-            put(row, f"recall_{emotion}", cell["recall"].get(emotion))
-        row |= {"weights": cell.get("weights"), "floor": bool(cell.get("floor"))}
-        rows.append(row | {"id": cell.get("id")})
-    columns = (
-        *leading_columns(chosen),
-        *(Column(f"recall_{emotion}", f"{emotion} %", "interval") for emotion in EMOTIONS),
-    )
-    return Table(
-        "Recall",
-        columns,
-        tuple(rows),
-        (
-            "Right answers among the found faces of each emotion, with 95 % intervals.",
-            *notes(chosen, run, shared=False),
-        ),
-    )
-
-
 def latency_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
     """How fast the chain detect, crop, predict is, for the clean cells that were timed."""
     clean = classified(cells, attacked=False)
     chosen = [cell for cell in clean if "p50_ms" in (cell.get("latency") or {})]
+    if chosen:
+        # Videos are gone through in ways that no single image has a time for.
+        known = ("p50_ms", "real_time_factor")
+        chosen = [c for c in clean if any((c.get("latency") or {}).get(name) for name in known)]
     rows = [flat(cell) for cell in chosen]
     columns = (
         *leading_columns(chosen),
         Column("latency_p50_ms", "p50 ms", "time"),
         Column("latency_p90_ms", "p90 ms", "time"),
         Column("latency_p99_ms", "p99 ms", "time"),
+        Column("latency_reference_p50", "p50 units", "time", show="any"),
+        Column("images_per_s_8", "images/s, 8", "rate", show="any"),
         Column("images_per_s", "images/s", "rate"),
+        REAL_TIME,
         Column("load_s", "load s", "time"),
+        Column("peak_memory_mb", "peak MB", "rate", show="any"),
         Column("latency_samples", "samples", "count"),
+        MACHINE,
     )
     sizes = sorted({row["batch"] for row in rows if row["batch"]})
     batches = f" in batches of {', '.join(map(str, sizes))}" if sizes else " in batches"
@@ -362,4 +392,8 @@ def latency_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -
         "Milliseconds for one image at a time (detect, crop, predict) after warm-up; "
         f"images/s{batches}; loading is counted in neither."
     ]
+    if any("reference_p50" in cell["latency"] for cell in chosen):
+        held = sum(row["latency_reference_p50"] is not None for row in rows)
+        first.append(f"Units: passes of the reference work; known in {held} of {len(rows)} rows.")
+    first += [*real_time_notes(rows, timed=True), *machine_notes(rows)]
     return Table("Latency", columns, tuple(rows), (*first, *notes(chosen, run, shared=False)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fxbench.tables import STATUS, flat, kind_of, notes, put, wanted
+from fxbench.tables import STATUS, flat, further_column, kind_of, notes, put, wanted
 from fxbench.tabular import Column, Table
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def landmark_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) 
     columns = (
         *_PLACE,
         Column("detector", "detector"),
-        Column("every", "detected every", show="varies"),
+        further_column("every"),
         Column("landmarker", "landmarker", "named"),
         Column("points", "points", "count"),
         Column("nme_inter_ocular", "NME inter-ocular", "error"),
@@ -68,7 +68,7 @@ def detection_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None)
     columns = (
         *_PLACE,
         Column("detector", "detector", "named"),
-        Column("every", "detected every", show="varies"),
+        further_column("every"),
         Column("average_precision_50", "AP 0.5 %", "percent"),
         Column("average_precision_30", "AP 0.3 %", "percent"),
         Column("precision", "precision % [95 % CI]", "interval-of"),

@@ -7,20 +7,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fxbench.tables import STATUS, classified, flat, kind_of, leading_columns, notes, put, wanted
+from fxbench.tables import (
+    REAL_TIME,
+    STATUS,
+    classified,
+    flat,
+    further_column,
+    kind_of,
+    leading_columns,
+    notes,
+    put,
+    real_time_notes,
+    wanted,
+)
 from fxbench.tabular import Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from fxbench.tables import Cell
     from fxbench.tabular import Row
 
-__all__ = ["motion_table", "recognition_table", "spotting_table", "video_table"]
+__all__ = ["megc_table", "motion_table", "recognition_table", "spotting_table", "video_table"]
 
 _PLACE = tuple(Column(axis, axis, show="varies") for axis in ("dataset", "split", "protocol"))
-_HEADERS = {"every": "detected every"}
-_REAL_TIME = Column("real_time_factor", "video s/s", "rate", show="any")
 _CLIPS = ("clip_accuracy", "clip_accuracy_vote", "flips_per_s", "uf1", "uar")
 _SPOTTED = (
     "spot_f1",
@@ -36,12 +46,17 @@ _SPOTTED = (
 _MOTION = ("motion_error", "jitter", "nme_inter_ocular")
 _KINDS = ("micro", "macro", "both")
 _OWN, _SCRIPT = "fxbench", "megc"
+_CLASSES = 3
+"""Of MEGC 2019: negative, positive and surprise."""
 
-_WAYS = (
-    "fxbench: an interval is right at an intersection over union of 0.5 with a true one, the most "
-    "pairs one to one, all clips counted. megc: as the grand challenges' public script counts, "
-    "which skips clips without an expression and subjects without a spotted interval, so that its "
-    "F1 is mostly the higher one."
+_RIGHT = (
+    "An interval is right at an intersection over union of 0.5 with a true one, the most pairs one "
+    "to one, all clips counted."
+)
+_BOTH = "Both: intervals of either kind, whichever they were said to be of."
+_AS_SCRIPT = (
+    "As the grand challenges' public script counts: it skips clips without an expression and "
+    "subjects without a spotted interval, so that its F1 is mostly the higher one."
 )
 
 
@@ -64,7 +79,7 @@ def video_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> 
         Column("uf1", "UF1 %", "percent", show="any"),
         Column("uar", "UAR %", "percent", show="any"),
         Column("flips_per_s", "flips/s", "number"),
-        _REAL_TIME,
+        REAL_TIME,
         Column("clips", "clips", "count"),
         STATUS,
     )
@@ -79,8 +94,30 @@ def video_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> 
             "MEGC 2019, of the clips that show one of these; neutral is no answer there. Nothing "
             "was trained, so that leaving one subject out only pools the subjects."
         )
-    first += _real_time(rows)
+    first += _classes(chosen)
+    first += real_time_notes(rows)
     return Table("Clips", columns, tuple(rows), (*first, *notes(chosen, run, shared=False)))
+
+
+def _classes(cells: Iterable[Cell]) -> list[str]:
+    """Which of the composite classes clips show, where it is not all of them."""
+    lines = []
+    for cell in cells:
+        counts: Mapping[str, int] = (cell.get("video") or {}).get("classes") or {}
+        there = [f"{name} ({count})" for name, count in counts.items() if count]
+        if not there or len(there) == _CLASSES:
+            continue
+        axes = cell["axes"]
+        place = f"{axes['dataset']} {axes['split']}"
+        lines.append(
+            f"The clips of {place} show {' and '.join(there)} only: "
+            + (
+                "their UF1 and UAR are over these, and MEGC's over all three."
+                if len(there) > 1
+                else "without another class there is nothing to confuse it with, and no UF1 or UAR."
+            )
+        )
+    return list(dict.fromkeys(lines))
 
 
 def _clip_row(cell: Cell) -> Row:
@@ -90,7 +127,7 @@ def _clip_row(cell: Cell) -> Row:
 
 
 def spotting_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
-    """How well spotters find expressions, those that failed or were skipped below."""
+    """How well spotters find expressions by fxbench, those that failed or were skipped below."""
     chosen = _spotters(cells)
     rows = [_spotting_row(cell) for cell in wanted(chosen)]
     rates = _frame_rates(chosen)
@@ -101,27 +138,30 @@ def spotting_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) 
         Column("spot_f1", "F1 both [95 % CI]", "number-interval"),
         Column("tp", "right, false, missed", "hits"),
         *(
-            Column(f"spot_f1_{fps}fps", f"F1 at {fps} fps", "number", show="any")
+            Column(f"spot_f1_{fps}fps", f"F1 at {fps} fps", "number", show="any", spare=True)
             for fps in (rates if len(rates) > 1 else ())
         ),
         Column("false_alarms_per_minute", "false / min", "number"),
         Column("false_alarms_per_minute_quiet", "quiet: false / min", "number", show="any"),
-        Column("apex_error_frames", "apex off by, frames", "rate", show="any"),
-        Column("megc_f1_micro", "megc F1 micro", "number"),
-        Column("megc_f1_macro", "megc F1 macro", "number"),
-        Column("megc_f1", "megc F1 both", "number"),
-        _REAL_TIME,
+        Column("apex_error_frames", "apex off by, frames", "rate", show="any", spare=True),
+        REAL_TIME,
         STATUS,
     )
     first = [
-        f"{_WAYS} Columns without a name are fxbench's. Both: intervals of either kind, whichever "
-        "they were said to be of; right, false, missed and false alarms per minute are of these. "
-        "Quiet: clips without an expression."
+        f"{_RIGHT} {_BOTH} Right, false, missed and false alarms per minute are of these. Quiet: "
+        "clips without an expression."
     ]
     counted = {(row["clips"], row["events"]) for row in rows if row["clips"] is not None}
-    first += _real_time(rows)
-    first += [f"Clips: {clips:,}, expressions in them: {events:,}." for clips, events in counted]
-    return Table("Spotting", columns, tuple(rows), (*first, *notes(chosen, run, shared=False)))
+    first += real_time_notes(rows)
+    first += [
+        f"Clips: {clips:,}, expressions in them: {events:,}."
+        if clips
+        else "Nobody has annotated these clips, so that nothing can be scored: `fxbench tables "
+        "--table intervals` lists what was found in them."
+        for clips, events in counted
+    ]
+    made = (*first, *notes(chosen, run, shared=False))
+    return Table("Spotting, by fxbench", columns, tuple(rows), made)
 
 
 def _spotting_row(cell: Cell) -> Row:
@@ -135,6 +175,7 @@ def _spotting_row(cell: Cell) -> Row:
         row[f"megc_f1{tail}"] = (script.get(kind) or {}).get("f1")
     for fps, record in (own.get("by_fps") or {}).items():
         row[f"spot_f1_{fps}fps"] = record["both"]["f1"]
+    row["given"] = _given(cell)
     return row | {key: images.get(key) for key in ("events", "clips")}
 
 
@@ -154,32 +195,73 @@ def recognition_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = Non
     columns = (
         *_leading(chosen),
         Column("recognised_by", "recognised by", "text"),
-        Column("spot_f1", "spotting F1", "number"),
+        Column("spot_f1", "spotting F1", "number", spare=True),
         Column("uf1", "UF1", "number"),
         Column("strs", "spotted and recognised", "number"),
         Column("strs_micro", "of these micro", "number"),
-        Column("megc_spot_f1", "megc spotting F1", "number"),
-        Column("megc_f1", "megc analysis F1", "number"),
-        Column("megc_strs", "megc STRS", "number"),
-        Column("megc_strs_micro", "of these micro", "number"),
-        Column("n", "recognised", "count"),
+        Column("n", "recognised", "count", spare=True),
     )
     first = [
-        "UF1: the unweighted F1 over negative, positive and surprise of the intervals that were "
-        "spotted rightly. Spotted and recognised: the product of both F1.",
-        f"{_WAYS} Its analysis F1 is made from the mean precision and the mean recall. '-': the "
-        "script has no number, as where every answer is wrong.",
+        "UF1: the unweighted F1 over those of negative, positive and surprise that are among the "
+        f"intervals that were spotted rightly. Spotted and recognised: the product of both F1. "
+        f"{_RIGHT}"
     ]
-    return Table("Recognition", columns, tuple(rows), (*first, *notes(chosen, run, shared=False)))
+    made = (*first, *notes(chosen, run, shared=False))
+    return Table("Recognition, by fxbench", columns, tuple(rows), made)
 
 
 def _recognition_row(cell: Cell, name: str, record: Mapping[str, Any]) -> Row:
     own, script = record[_OWN], record[_SCRIPT]
     row: Row = dict(cell["axes"]) | {"floor": bool(cell.get("floor")), "recognised_by": name}
+    row["given"] = _given(cell)
     row |= {key: own[key] for key in ("n", "spot_f1", "uf1", "uar", "strs")}
     row |= {f"megc_{key}": script[key] for key in ("spot_f1", "f1", "uf1", "uar", "strs")}
     row |= {"strs_micro": own["micro"]["strs"], "megc_strs_micro": script["micro"]["strs"]}
     return row | {"id": cell.get("id")}
+
+
+def megc_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
+    """Spotting and recognition as the grand challenges' script counts them.
+
+    A row for each spotter that has a result, and each classifier that recognises what it spotted.
+    """
+    chosen = [cell for cell in _spotters(cells) if cell["status"] == "ok"]
+    rows = [row for cell in chosen for row in _script_rows(cell)]
+    columns = (
+        *_leading(chosen),
+        Column("spot_f1_micro", "F1 micro", "number"),
+        Column("spot_f1_macro", "F1 macro", "number"),
+        Column("spot_f1", "F1 both", "number"),
+        Column("recognised_by", "recognised by", "text", show="any"),
+        Column("f1", "analysis F1", "number", show="any", spare=True),
+        Column("strs", "STRS", "number", show="any"),
+        Column("strs_micro", "STRS micro", "number", show="any", spare=True),
+    )
+    first = [
+        f"{_AS_SCRIPT} {_BOTH} Analysis F1: of the mean precision and the mean recall over "
+        "negative, positive and surprise, of what was spotted. STRS: the product of F1 both and "
+        "the analysis F1. '-': the script has no number, as where every answer is wrong, or nobody "
+        "has annotated the clips."
+    ]
+    made = (*first, *notes(chosen, run, shared=False))
+    return Table("Spotting and recognition, by megc", columns, tuple(rows), made)
+
+
+def _script_rows(cell: Cell) -> Iterator[Row]:
+    spotting = (cell.get("spotting") or {}).get(_SCRIPT) or {}
+    row: Row = dict(cell["axes"]) | {"floor": bool(cell.get("floor"))}
+    row["given"] = _given(cell)
+    for kind in _KINDS:
+        tail = "" if kind == "both" else f"_{kind}"
+        row[f"spot_f1{tail}"] = (spotting.get(kind) or {}).get("f1")
+    names = ("f1", "uf1", "uar", "strs", "n")
+    nothing = dict.fromkeys((*names, "strs_micro", "recognised_by"))
+    for name, record in (cell.get("recognition") or {}).items():
+        told = record[_SCRIPT]
+        figures = {key: told[key] for key in names} | {"strs_micro": told["micro"]["strs"]}
+        yield row | {"recognised_by": name} | figures | {"id": cell.get("id")}
+    if not cell.get("recognition"):
+        yield row | nothing | {"id": cell.get("id")}
 
 
 def motion_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
@@ -218,23 +300,23 @@ def _leading(cells: Sequence[Cell]) -> tuple[Column, ...]:
     return (
         *_PLACE,
         Column("detector", "detector", show="varies"),
-        Column("landmarker", "landmarks", show="any"),
-        Column("classifier", "classifier", show="any"),
+        Column("given", "behind", show="any"),
         Column("spotter", "spotter", "named"),
         *_further(cells, ("landmarker", "classifier", "spotter")),
     )
 
 
-def _real_time(rows: Iterable[Row]) -> list[str]:
-    known = any(row["real_time_factor"] is not None for row in rows)
-    return ["Video s/s: seconds of video that are worked through in a second."] * known
+def _given(cell: Cell) -> str | None:
+    """Whose landmarks or answers a spotter was given."""
+    names = [cell["axes"].get(kind) for kind in ("landmarker", "classifier")]
+    return ", ".join(name for name in names if name) or None
 
 
 def _further(cells: Sequence[Cell], known: tuple[str, ...]) -> list[Column]:
     """Columns for axes that there are no others for, where they vary."""
     known = ("dataset", "split", "protocol", "detector", *known)
     axes = dict.fromkeys(axis for cell in cells for axis in cell["axes"] if axis not in known)
-    return [Column(axis, _HEADERS.get(axis, axis), show="varies") for axis in axes]
+    return [further_column(axis) for axis in axes]
 
 
 def _numbers(cell: Cell, names: Sequence[str]) -> Row:

@@ -10,23 +10,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-import textwrap
 from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any, Literal
 
+from fxbench.table_block import blocks, fits
+from fxbench.table_layout import fitting
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from rich.table import Table as RichTable
 
 Row = dict[str, Any]
 Show = Literal["always", "any", "varies"]
-Format = Literal["table", "md", "csv", "json"]
+Format = Literal["table", "md", "latex", "csv", "json"]
 
 MISSING = "-"
-
-_STATUS_WIDTH = 30
-"""Characters a line for the reason of a failure where a table is too wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,16 @@ class Column:
         format: a key of FORMATS.
         show: `any`: only where a row has something to show; `varies`: only where rows differ, else
             its value stands in the title.
+        title: how it stands there, `{}` for the value.
+        spare: whether a table that is too wide for a terminal does without it.
     """
 
     key: str
     header: str
     format: str = "text"
     show: Show = "always"
+    title: str = "{}"
+    spare: bool = False
 
     @property
     def justify(self) -> Literal["left", "right"]:
@@ -77,6 +81,11 @@ def format_epsilon(epsilon: float | None) -> str:
     if epsilon not in (0, 1) and round(steps) and abs(steps - round(steps)) < 1e-3:
         return f"{round(steps)}/255"
     return f"{epsilon:g}"
+
+
+def letters(groups: Sequence[int]) -> str | None:
+    """Groups, numbered from 1 to 26, as letters; None without any."""
+    return "".join(ascii_lowercase[number - 1] for number in groups) or None
 
 
 def _percent(row: Row, key: str) -> str:
@@ -145,6 +154,7 @@ def _status(row: Row, key: str) -> str:
 
 FORMATS: dict[str, Callable[[Row, str], str]] = {
     "text": lambda row, key: str(row[key]),
+    "shown": lambda row, key: str(row[key]),  # as text, but to the right
     "named": _named,
     "percent": _percent,
     "interval": _interval,
@@ -173,8 +183,14 @@ FORMATS: dict[str, Callable[[Row, str], str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
-    """A table as text: what the renderings for people share."""
+class Texts:
+    """A table as text: what the renderings for people share.
+
+    Attributes:
+        title: with the value of each column that is the same in every row.
+        columns: those that are shown.
+        rows: a text for each of these, row by row as in the table.
+    """
 
     title: str
     columns: tuple[Column, ...]
@@ -187,30 +203,19 @@ def _text(column: Column, row: Row) -> str:
     return FORMATS[column.format](row, column.key)
 
 
-def _shown(table: Table) -> _Shown:
+def texts_of(table: Table) -> Texts:
+    """What a table shows."""
     title, kept = [], []
     for column in table.columns:
         texts = [_text(column, row) for row in table.rows]
         if column.show == "varies" and len(set(texts)) <= 1:
-            title += [text for text in texts[:1] if text != MISSING]
+            said = [text for text in texts[:1] if text not in (MISSING, "none")]
+            title += [column.title.format(text) for text in said]
         elif column.show != "any" or set(texts) - {"", MISSING}:
             kept.append((column, texts))
     heading = f"{table.title}: {', '.join(title)}" if title else table.title
     rows = tuple(zip(*(texts for _, texts in kept), strict=True))
-    return _Shown(heading, tuple(column for column, _ in kept), rows)
-
-
-def _stacked(column: Column, texts: list[str]) -> tuple[str, list[str]]:
-    """A column's header and cells broken into lines where that reads well."""
-    cells = [text.replace(" [", "\n[").replace(" (", "\n(") for text in texts]
-    if column.format == "status":
-        cells = [textwrap.fill(text, _STATUS_WIDTH) for text in texts]
-    width = _width([*cells, column.header.replace(" ", "\n")])
-    return textwrap.fill(column.header, width), cells
-
-
-def _width(texts: Iterable[str]) -> int:
-    return max((len(line) for text in texts for line in text.splitlines()), default=0)
+    return Texts(heading, tuple(column for column, _ in kept), rows)
 
 
 def to_rich(table: Table, width: int | None = None) -> RichTable:
@@ -219,33 +224,38 @@ def to_rich(table: Table, width: int | None = None) -> RichTable:
     Args:
         table: what to show.
         width: of the terminal in characters, None for as much as the table needs. Where one line a
-            row is too wide, intervals go below their values; where that is too wide as well, words
-            are broken. No number is ever cut off.
+            row is too wide, intervals go below their values; then names are broken at hyphens, and
+            then columns that can be spared are left out, which a note says. Where all that is too
+            wide as well, words are broken. No number is ever cut off.
     """
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    shown = _shown(table)
-    cells = [[row[index] for row in shown.rows] for index in range(len(shown.columns))]
-    layout = [(column.header, texts) for column, texts in zip(shown.columns, cells, strict=True)]
-    # Two characters stand between columns, one before the first and one after the last.
-    gaps = 2 * len(layout)
-    if width is not None and gaps + sum(_width([head, *texts]) for head, texts in layout) > width:
-        layout = [_stacked(c, texts) for c, texts in zip(shown.columns, cells, strict=True)]
+    shown = texts_of(table)
+    columns, layout = fitting(shown.columns, shown.rows, width)
+    notes = table.notes
+    if len(columns) < len(shown.columns):
+        names = ", ".join(column.header for column in shown.columns if column not in columns)
+        notes = (*notes, f"Left out for want of room, and there with --format md: {names}.")
     rich_table = RichTable(
         title=Text(shown.title),
-        caption=Text("\n".join(table.notes)) if table.notes else None,
+        caption=Text("\n".join(notes)) if notes else None,
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         collapse_padding=True,
         pad_edge=False,
     )
-    for column, (header, _) in zip(shown.columns, layout, strict=True):
+    for column, (header, _) in zip(columns, layout, strict=True):
         # Folding a word that is too long keeps it whole; the default would cut it off.
         rich_table.add_column(Text(header), justify=column.justify, overflow="fold")
-    for row in zip(*(texts for _, texts in layout), strict=True):
+    texts = [cells for _, cells in layout]
+    if texts and texts[0] and fits(layout, width):
+        # Rich takes six times as long to lay out a thousand rows one by one.
+        rich_table.add_row(*blocks(columns, layout))
+        return rich_table
+    for row in zip(*texts, strict=True):
         # As Text, so that square brackets are not read as markup.
         rich_table.add_row(*(Text(text) for text in row))
     return rich_table
@@ -263,7 +273,7 @@ def to_text(table: Table, width: int | None = None) -> str:
 
 def to_markdown(table: Table) -> str:
     """A heading, a table of GitHub's kind and the notes as a list."""
-    shown = _shown(table)
+    shown = texts_of(table)
     rule = ("---:" if column.justify == "right" else "---" for column in shown.columns)
     lines = [
         f"### {_escape(shown.title)}",
@@ -288,15 +298,20 @@ def _escape(text: str) -> str:
 def to_csv(rows: Table | Iterable[Row]) -> str:
     """A header and one line a row: every key that any row has; nothing for a missing value."""
     records = list(rows.rows if isinstance(rows, Table) else rows)
-    keys = list(dict.fromkeys(key for row in records for key in row))
+    every: Row = {}
+    for row in records:
+        every.update(row)
+    keys = list(every)
     if isinstance(rows, Table) and not records:
         keys = [column.key for column in rows.columns]
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, keys, restval="", lineterminator="\n")
-    writer.writeheader()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(keys)
+    # Booleans as in JSON; nothing for what is missing or None.
+    words = {True: "true", False: "false"}
     for row in records:
-        # Booleans as in JSON.
-        writer.writerow({k: json.dumps(v) if isinstance(v, bool) else v for k, v in row.items()})
+        values = map(row.get, keys)
+        writer.writerow([words[v] if isinstance(v, bool) else v for v in values])
     return buffer.getvalue()
 
 
@@ -318,4 +333,8 @@ def render(table: Table, format: Format = "table", width: int | None = None) -> 
     """The table as text in one of the formats; `width` is for `table`."""
     if format == "table":
         return to_text(table, width)
+    if format == "latex":
+        from fxbench.latex import to_latex
+
+        return to_latex(table)
     return {"md": to_markdown, "csv": to_csv, "json": to_json}[format](table)

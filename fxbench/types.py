@@ -276,12 +276,18 @@ class Answers:
             does not count there. None where the dataset has no votes.
         distribution: float32 (N, 8), the vote distribution over the eight emotions, rows sum to 1;
             a row of NaN does not count in the soft-label metrics. None without votes.
+        clusters: int64 (N,); images with the same number are not independent of each other: copies
+            of a picture, or pictures of one person. None where each stands by itself.
+        groups: what is known of each image besides, such as an age, by the name of a column: (N,)
+            texts, empty where it isn't known. Scores can be divided by it.
     """
 
     rows: Int64
     labels: Int64
     accepted: Bool | None = None
     distribution: Float32 | None = None
+    clusters: Int64 | None = None
+    groups: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_array("Answers.rows", self.rows, np.int64, (None,))
@@ -291,7 +297,12 @@ class Answers:
             check_array("Answers.accepted", self.accepted, np.bool_, (count, 8))
         if self.distribution is not None:
             check_array("Answers.distribution", self.distribution, np.float32, (count, 8))
-        for name in ("rows", "labels", "accepted", "distribution"):
+        if self.clusters is not None:
+            check_array("Answers.clusters", self.clusters, np.int64, (count,))
+        for name, texts in self.groups.items():
+            if not isinstance(texts, np.ndarray) or texts.dtype.kind != "U" or len(texts) != count:
+                raise PluginError(f"Answers.groups[{name!r}] must be an array of {count} texts.")
+        for name in ("rows", "labels", "accepted", "distribution", "clusters"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _freeze(getattr(self, name)))
 
@@ -302,6 +313,8 @@ class Answers:
             self.labels[index],
             None if self.accepted is None else self.accepted[index],
             None if self.distribution is None else self.distribution[index],
+            None if self.clusters is None else self.clusters[index],
+            {name: texts[index] for name, texts in self.groups.items()},
         )
 
 

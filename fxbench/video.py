@@ -93,13 +93,13 @@ class VideoReader:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | str,
         *,
         root: Path | None = None,
         fps: float | None = None,
         info: VideoInfo | None = None,
     ) -> None:
-        self._path = path
+        self._path = path = Path(path)
         form = container(path, root)
         self._capture = _open(path)
         self._next = 0
@@ -295,7 +295,7 @@ class ImageFolder:
         return images.decode(images.read(path, self._root, path.name), path.name)
 
 
-def probe(path: Path, *, root: Path | None = None, fps: float | None = None) -> VideoInfo:
+def probe(path: Path | str, *, root: Path | None = None, fps: float | None = None) -> VideoInfo:
     """How long and how large a video is.
 
     MP4, MOV, AVI and FLV files say how many frames they have. Others are decoded to count them.

@@ -26,6 +26,8 @@ def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("FXBENCH_") and name != "FXBENCH_TEST_DATA":
             monkeypatch.delenv(name)
+    # How wide a terminal is: the libraries of some tests set it for good.
+    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("FXBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("FXBENCH_CONFIG", str(tmp_path / "config"))
     for name in list(os.environ):

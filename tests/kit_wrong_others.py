@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import kit_wrong_corruptions  # noqa: F401 - it adds its own
 import kit_wrong_videos  # noqa: F401 - it adds its own
@@ -251,6 +252,15 @@ class DrawsAnewEachTime(Drawn):
     def answers(self, split, protocol):
         count = 6 + next(self.calls) % 2
         return super().answers(split, protocol).take(np.arange(count))
+
+
+@wrong("dataset", "counts-stable", says="other clusters")
+class PeopleDrawnAnew(Drawn):
+    calls = itertools.count()
+
+    def answers(self, split, protocol):
+        found = super().answers(split, protocol)
+        return replace(found, clusters=found.rows // (2 + next(self.calls) % 2))
 
 
 @wrong("dataset", "fingerprint-stable", says="A second call")

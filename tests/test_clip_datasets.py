@@ -407,6 +407,10 @@ def test_the_shipped_clips_can_be_read_as_clips(mini_clips: Videos) -> None:
         (["file,emotion,onset,offset", "a.mp4,happy,1,2", "a.mp4,happy,,"], "has no onset"),
         (["file,emotion,subject", "a.mp4,happy,x", "a.mp4,happy,y"], "subject 'y' of a.mp4"),
         (["file,emotion,split", "a.mp4,happy,x", "a.mp4,happy,y"], "split 'y' of a.mp4"),
+        (["file,emotion,subject", "a.mp4,happy"], "line 2 has 2 cells, and the header has 3"),
+        (["file,emotion", "", "a.mp4,happy,x"], "line 3 has 3 cells, and the header has 2"),
+        (["file,emotion", "a.mp4,happy,"], "line 2 has 3 cells"),
+        (["file,emotion,Emotion", "a.mp4,happy,sad"], "line 1 has the column emotion more than"),
     ],
 )
 def test_a_wrong_table_is_told(tmp_path: Path, lines: list[str], message: str) -> None:
@@ -417,7 +421,7 @@ def test_a_wrong_table_is_told(tmp_path: Path, lines: list[str], message: str) -
 
 
 def test_a_missing_table_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"clips\.csv is missing"):
+    with pytest.raises(DataError, match=r"clips\.csv is missing\.$"):
         load("clips", tmp_path)
     with pytest.raises(DataError, match="is not a folder"):
         load("clips", tmp_path / "none")

@@ -254,7 +254,7 @@ def test_with_force_a_file_is_written_over(command: Command) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "is not there"),
+        (None, "is missing: there is no"),
         (b"", "is an empty file"),
         (b"GIF89a...", "is not a PNG, JPEG, BMP or WebP image"),
         (

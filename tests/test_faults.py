@@ -18,8 +18,9 @@ import pytest
 from fxbench import runner
 from fxbench import sources as sources_module
 from fxbench.errors import StoreError
+from fxbench.registry import discover
 from fxbench.selection import Selection
-from fxbench.store import StoredRun, load
+from fxbench.store import SCHEMA, StoredRun, load
 
 TOY = Path(__file__).parent / "toy"
 SELECTION = Selection(
@@ -36,7 +37,8 @@ def numbers(stored: StoredRun) -> list[dict[str, Any]]:
 
 
 def execute(folder: Path, ferplus: Path, cache: Path | None = None) -> StoredRun:
-    prepared = runner.prepare(SELECTION, (f"ferplus.path={ferplus}",), folder=folder)
+    # With a registry, latency is measured in this process, which is sooner begun.
+    prepared = runner.prepare(SELECTION, (f"ferplus.path={ferplus}",), discover(), folder)
     settings = runner.Settings(folder / "results", cache or folder / "cache", threads=1)
     return runner.run(prepared, settings)
 
@@ -205,5 +207,5 @@ def test_runs_are_plain_json_without_anything_that_is_no_number(
     for line in (stored.folder / "cells.jsonl").read_text().splitlines():
         record = json.loads(line, parse_constant=pytest.fail)
         assert isinstance(record["metrics"]["accuracy"]["value"], float)
-        assert record["schema"] == 1
+        assert record["schema"] == SCHEMA
     assert not (stored.folder / "cells").exists()

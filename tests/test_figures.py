@@ -138,7 +138,7 @@ def test_a_mean_is_over_all_or_not_at_all():
 def test_a_run_is_drawn_into_a_folder(tmp_path):
     cells = [c for c in a_run() if c["axes"].get("corruption", "fog") in ("fog", "sunglasses")]
     files = draw(cells, tmp_path / "new")
-    names = ["robust-linf.png", "transfer-pgd-linf.png", "corruptions.png"]
+    names = ["accuracy.png", "robust-linf.png", "transfer-pgd-linf.png", "corruptions.png"]
     assert [path.name for path in files] == names
     assert all(size(path)[0] > 200 for path in files)
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == sorted(names)
@@ -148,7 +148,8 @@ def test_places_have_files_of_their_own(tmp_path):
     cells = attacks_of("emopy", 0.7, 0.1)
     other = [c | {"axes": c["axes"] | {"detector": "dlib-hog"}} for c in cells]
     files = draw([*cells, *other], tmp_path)
-    assert [p.name for p in files] == ["full-frame-robust-linf.png", "dlib-hog-robust-linf.png"]
+    names = ["accuracy.png", "full-frame-robust-linf.png", "dlib-hog-robust-linf.png"]
+    assert [p.name for p in files] == names
 
 
 def test_nothing_to_draw_draws_nothing(tmp_path):
@@ -244,3 +245,21 @@ def test_no_split_leads_out_of_the_folder(tmp_path: Path) -> None:
     (path,) = draw([spotted], tmp_path / "inside" / "folder")
     assert path.parent == tmp_path / "inside" / "folder"
     assert path.is_file()
+
+
+def test_a_diagram_of_what_was_spotted_says_behind_whom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: list[str] = []
+    monkeypatch.setattr(
+        "fxbench.figures.spotted_intervals",
+        lambda _, path, title: titles.append(title) or path,
+    )
+    axes = {"dataset": "clips", "split": "test", "detector": "whole", "spotter": "flow"}
+    for more in ({}, {"landmarker": "dlib-68"}, {"landmarker": "dlib-68", "every": 5}):
+        draw([{"axes": axes | more, "status": "ok", "floor": False, "intervals": []}], tmp_path)
+    assert titles == [
+        "flow behind whole: clips test",
+        "flow behind whole, dlib-68: clips test",
+        "flow behind whole, dlib-68, faces looked for in every 5 frames: clips test",
+    ]

@@ -246,6 +246,7 @@ def test_the_terms_are_what_the_options_say(tmp_path: Path) -> None:
         "may_show": False,
         "may_send_to_cloud": False,
         "licence": False,
+        "metadata": False,
     }
 
 

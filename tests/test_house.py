@@ -19,31 +19,64 @@ PRODUCT = [
     for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 READERS = (
+    "cell_lines",
     "store",
     "tables",
+    "tables_calibration",
     "tables_corruption",
+    "tables_emotions",
     "tables_faces",
     "tables_robustness",
     "tables_video",
     "interval_table",
+    "latex",
+    "citing",
+    "reproduce",
     "matrix",
     "service_table",
+    "table_block",
     "tabular",
     "leaderboard",
+    "reference_lines",
 )
 MAY_KNOW = {
-    "store": {"errors", "files"},
-    "tables": {"labels", "tabular"},
+    "cell_lines": {"errors"},
+    "store": {"cell_lines", "errors", "files"},
+    "tables": {"reference_lines", "tabular"},
+    "tables_calibration": {"tables", "tabular"},
     "tables_corruption": {"metrics", "tables", "tabular"},
+    "tables_emotions": {"labels", "tables", "tabular"},
     "tables_faces": {"tables", "tabular"},
     "tables_robustness": {"tables", "tabular"},
     "tables_video": {"tables", "tabular"},
     "interval_table": {"tables", "tabular"},
+    "latex": {"tabular"},
+    "citing": {"latex"},
+    "reproduce": {"tables", "tabular"},
     "matrix": {"tables", "tabular"},
     "service_table": {"tabular"},
-    "tabular": set(),
-    "leaderboard": {"tables", "tables_robustness", "tabular"},
+    "table_block": set(),
+    "table_layout": {"tabular"},
+    "tabular": {"latex", "table_block", "table_layout"},
+    "leaderboard": {"reference_lines", "tables", "tables_robustness", "tabular"},
+    "reference_lines": {"tabular"},
 }
+
+
+NUMBERS = {"errors", "files", "labels", "metrics", "names", "tabular"}
+JUDGES = {
+    "sides": NUMBERS | {"answers"},
+    "changes": NUMBERS | {"answers"},
+    "latency_changes": {"metrics"},
+    "compare": NUMBERS | {"changes", "latency_changes", "sides"},
+    "compare_report": {"latency_changes", "sides", "tabular"},
+    "baseline": NUMBERS | {"answers", "sides"},
+    "budgets": {"errors", "names", "sides"},
+    "judgement": set(),
+    "gate": NUMBERS | {"budgets", "changes", "compare", "judgement", "latency_changes", "sides"},
+    "gate_report": {"budgets", "judgement", "latency_changes", "sides", "tabular"},
+}
+"""What compares runs reads results too, and reckons with them."""
 
 
 def imported(path: Path) -> set[str]:
@@ -97,14 +130,14 @@ def test_the_harness_knows_no_plugin() -> None:
         assert not [name for name in imported(path) if name.startswith("fxbench_")], path
 
 
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("reader", [*READERS, *JUDGES])
 def test_a_reader_of_results_knows_little(reader: str) -> None:
     own = {
         name.split(".")[1]
         for name in imported(ROOT / "fxbench" / f"{reader}.py")
         if name.startswith("fxbench.")
     }
-    assert own <= MAY_KNOW[reader]
+    assert own <= (MAY_KNOW | JUDGES)[reader]
 
 
 def test_readers_import_no_model_and_no_array_library() -> None:

@@ -18,6 +18,7 @@ FOLDER = Path(keys.__file__).parent
 # What carries results but decides none of them.
 NEUTRAL = {
     "acceptance",
+    "answers",
     "availability",
     "cell_table",
     "cells",
@@ -30,9 +31,11 @@ NEUTRAL = {
     "files",
     "keys",
     "kinds",
+    "latex",
     "loader",
     "names",
     "options",
+    "pairs",
     "plan",
     "plots",
     "plots_robustness",
@@ -45,6 +48,8 @@ NEUTRAL = {
     "sources",
     "stages",
     "surrogates",
+    "table_block",
+    "table_layout",
     "tabular",
     "weights",
 }

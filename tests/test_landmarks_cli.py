@@ -87,6 +87,12 @@ class Five(Brows):
     scheme = "mtcnn-5"
 
 
+class Corners(Brows):
+    """The corners of the eyes and the base of the nose: they can be standardised, that is all."""
+
+    scheme = "dlib-5"
+
+
 def entries() -> list[Any]:
     return [
         entry("detector", "all-of-it", Squares, traits=FOUND | {"floor"}),
@@ -95,6 +101,7 @@ def entries() -> list[Any]:
         entry("detector", "faraway", Squares, sends=True),
         entry("landmarker", "absent", Brows, traits=DRAWS, requires=("no_such_library",)),
         entry("landmarker", "brows", Brows, traits=DRAWS),
+        entry("landmarker", "corners", Corners, traits=FOUND),
         entry("landmarker", "five", Five, traits=FOUND),
         entry("landmarker", "unable", Unable),
     ]
@@ -179,6 +186,17 @@ def test_the_files_hold_what_was_located(command: Command) -> None:
     np.testing.assert_allclose(kept["x_30"] - kept["x1"], 60 * face()[30, 0], atol=1.5)
     standard = np.stack([kept["standard_x_36"], kept["standard_x_45"]])
     np.testing.assert_allclose(standard[1] - standard[0], 1, atol=0.1)
+
+
+def test_the_diagram_says_who_found_and_located(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: list[str] = []
+    monkeypatch.setattr(
+        "fxbench.plots_landmarks.timelines", lambda _, path, title: titles.append(title) or path
+    )
+    command("one.avi", "-o", "out", "--no-video")
+    assert titles == ["one.avi (squares, brows)"]
 
 
 def test_brows_that_rise_for_a_moment_show_above_the_neutral_face(command: Command) -> None:
@@ -325,9 +343,13 @@ def test_one_bad_video_does_not_stop_the_others(command: Command) -> None:
         (("one.avi", "--detector", "squars"), "Did you mean 'squares'"),
         (("one.avi", "--detector", "faraway"), "faraway sends every frame to a service"),
         (("one.avi", "--landmarker", "absent"), "no_such_library"),
+        (("one.avi", "--landmarker", "corners"), "dlib-5) draw no brows, lids or lips"),
+        (("one.avi", "--landmarker", "corners"), "that draws them (absent, brows)"),
         (("one.avi", "--landmarker", "five"), "mtcnn-5 can't be standardised"),
         (("one.avi", "other/one.avi"), "Two videos are called one"),
-        (("one.avi", "--fps", "0"), "--fps"),
+        (("one.avi", "--fps", "0"), "--fps': '0' is no frame rate"),
+        (("one.avi", "--fps", "nan"), "'nan' is no frame rate: expected are frames per second"),
+        (("one.avi", "--fps", "inf"), "'inf' is no frame rate"),
         (("one.avi", "--detect-every", "0"), "--detect-every"),
     ],
 )

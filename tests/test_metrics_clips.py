@@ -110,12 +110,13 @@ def test_a_clip_without_a_face_is_wrong_and_without_an_emotion_counts_nowhere():
             (clip("a", HAPPY, 2), [HAPPY] * 2, certain(HAPPY, None)),
             (clip("b", HAPPY, 2), [HAPPY] * 2, certain(None, None)),
             (clip("c", -1, 2), [-1] * 2, certain(HAPPY, HAPPY)),
+            (clip("d", SAD, 1), [SAD], certain(SAD)),
         )
     )
     for name in ("clip_accuracy", "clip_accuracy_vote"):
-        assert result["metrics"][name] == proportion(1, 2)
-    assert result["video"]["clips"] == 3
-    assert value(result, "uf1") == pytest.approx(2 / 3)
+        assert result["metrics"][name] == proportion(2, 3)
+    assert result["video"]["clips"] == 4
+    assert value(result, "uf1") == pytest.approx((2 / 3 + 1) / 2)
 
 
 def test_a_clip_of_which_no_frame_was_taken_counts_nowhere():
@@ -138,7 +139,8 @@ def test_outputs_of_one_emotion_are_one_answer_and_those_of_none_are_wrong():
     result = score_clips(seen(other, labels=labels))
     assert value(result, "clip_accuracy") == value(result, "clip_accuracy_vote") == 0.0
     # Among negative, positive and surprise it has no say.
-    assert value(result, "uf1") == 1.0
+    sad = (clip("b", SAD, 1), [SAD], np.array([[0.0, 0.1, 0.4, 0.5]]))
+    assert value(score_clips(seen(other, sad, labels=labels)), "uf1") == 1.0
 
 
 def test_clips_of_one_person_are_alike():
@@ -288,7 +290,14 @@ def test_a_clip_is_recognised_among_the_emotions_other_than_neutral():
     outputs[0, NEUTRAL], outputs[0, SURPRISED], outputs[0, SAD] = 0.7, 0.2, 0.1
     result = score_clips(seen((clip("a", SURPRISED, 1), [SURPRISED], outputs)))
     assert value(result, "clip_accuracy") == 0.0
+    # One class has nothing to be confused with.
+    assert value(result, "uf1") is value(result, "uar") is None
+    assert result["metrics"]["uf1"]["n"] == 1
+    assert result["video"]["classes"] == {"negative": 0, "positive": 0, "surprise": 1}
+    glad = (clip("b", HAPPY, 1), [HAPPY], certain(HAPPY))
+    result = score_clips(seen((clip("a", SURPRISED, 1), [SURPRISED], outputs), glad))
     assert value(result, "uf1") == value(result, "uar") == 1.0
+    assert result["video"]["classes"] == {"negative": 0, "positive": 1, "surprise": 1}
 
 
 def test_without_a_clip_that_shows_one_of_the_classes_there_is_no_uf1():

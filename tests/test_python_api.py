@@ -274,8 +274,8 @@ def test_the_code_of_the_page_runs(ferplus: Path, capsys: pytest.CaptureFixture[
         "opencv-haar",
         "classifier my conforms",
         "my.onnx takes grey faces as NCHW",
-        "note: Timing 1 of ",
-        ": prior behind full-frame",
+        "note: Timing the detector full-frame.",
+        "note: Timing the classifier prior.",
         "did you mean 'valid'",
     ):
         assert shown in printed

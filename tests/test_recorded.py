@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fxbench
-from fxbench import recorded
+from fxbench import pairs, recorded
 from fxbench.cli import main
 from fxbench.errors import DataError, FxbenchError, UsageError
 from fxbench.labels import EMOTIONS
@@ -61,7 +61,7 @@ def cell(run: fxbench.Run, **axes: Any) -> dict[str, Any]:
     cells = [json.loads(line) for line in (run.folder / "cells.jsonl").read_text().splitlines()]
     found = [c for c in cells if all(c["axes"].get(a) == v for a, v in axes.items())]
     assert len(found) == 1, [c["axes"] for c in cells]
-    return found[0]
+    return found[0] | {"paired": pairs.read(run.folder).of(found[0]["id"])}
 
 
 def result(record: dict[str, Any]) -> dict[str, Any]:
@@ -336,3 +336,25 @@ def test_a_cell_without_any_face_has_nothing_to_export(options: Options) -> None
     )
     with pytest.raises(UsageError, match="no face was found"):
         run.predictions("toy-linear")
+
+
+def test_nobody_asked_for_spotters(
+    options: Options, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted: list[Any] = []
+
+    def prepare(selection: Any, *_: Any) -> Any:
+        wanted.append(selection.spotters)
+        raise UsageError("That is enough.")
+
+    monkeypatch.setattr("fxbench.runner.prepare", prepare)
+    path = csv(Path("mine.csv"), "image,neutral", f"{IMAGES[0]},1")
+    assert command("score", str(path), "--dataset=ferplus")[0] == 2
+    with pytest.raises(UsageError):
+        score(path, options)
+    assert wanted == [(), ()]
+
+
+def test_without_spotters_images_need_be_no_videos(options: Options) -> None:
+    path = csv(Path("mine.csv"), "image,neutral", f"{IMAGES[0]},1")
+    assert len(score(path, options).cells) == 2

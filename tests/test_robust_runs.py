@@ -11,8 +11,8 @@ from made_up import IMAGES, entry, run
 from made_up_attacks import EPSILON, FIXED, GRADIENT, Bright, Halves, Step, cell, halves
 
 from fxbench import runner
+from fxbench.batching import FIRST_BATCH
 from fxbench.errors import UsageError
-from fxbench.pipeline import FIRST_BATCH
 from fxbench.selection import Selection
 
 

@@ -196,7 +196,7 @@ def test_intervals_contain_the_point_and_end_to_end_is_never_higher(seed, n):
 def test_every_result_is_plain_json():
     truth, p = random_cell(3)
     attack = score_attack(truth, p, p, p.found & (truth.labels >= 0), SEVEN)
-    ranks = rank([("a", correct_end_to_end(truth, p)), ("b", correct_end_to_end(truth, p))])
+    ranks, _ = rank([("a", correct_end_to_end(truth, p)), ("b", correct_end_to_end(truth, p))])
     for result in (score(truth, p, SEVEN), attack, ranks):
         assert json.loads(json.dumps(result, allow_nan=False)) == result
 
@@ -238,23 +238,25 @@ def test_what_is_ranked_is_right_end_to_end():
 
 def test_rank_reports_ranges_and_both_directions_of_each_pair():
     strong, weak = np.arange(100) < 90, np.arange(100) >= 60
-    result = rank([("strong", strong), ("weak", weak), ("twin", strong)])
-    assert result["strong"]["rank"] == {"low": 1, "high": 2, "of": 3}
-    assert result["twin"]["rank"] == {"low": 1, "high": 2, "of": 3}
-    assert result["weak"]["rank"] == {"low": 3, "high": 3, "of": 3}
-    to_weak, to_twin = result["strong"]["paired"]
+    ranks, pairs = rank([("strong", strong), ("weak", weak), ("twin", strong)])
+    assert ranks["strong"] == {"low": 1, "high": 2, "of": 3, "groups": [1]}
+    assert ranks["twin"] == {"low": 1, "high": 2, "of": 3, "groups": [1]}
+    assert ranks["weak"] == {"low": 3, "high": 3, "of": 3, "groups": [2]}
+    assert len(pairs) == 3
+    to_weak, to_twin = pairs.of("strong")
     assert (to_weak["cell"], to_weak["better"], to_weak["worse"]) == ("weak", 60, 10)
     assert to_weak["p_holm"] < 1e-6
     assert to_twin == {"cell": "twin", "better": 0, "worse": 0, "p": 1.0, "p_holm": 1.0}
-    back = result["weak"]["paired"][0]
+    back = pairs.of("weak")[0]
     assert (back["better"], back["worse"], back["p"]) == (10, 60, to_weak["p"])
 
 
 def test_rank_of_one_cell_and_of_none():
-    assert rank([]) == {}
-    assert rank([("only", np.ones(3, bool))]) == {
-        "only": {"rank": {"low": 1, "high": 1, "of": 1}, "paired": []}
-    }
+    ranks, pairs = rank([])
+    assert (ranks, len(pairs)) == ({}, 0)
+    ranks, pairs = rank([("only", np.ones(3, bool))])
+    assert ranks == {"only": {"low": 1, "high": 1, "of": 1, "groups": [1]}}
+    assert pairs.of("only") == []
 
 
 def test_rank_refuses_other_images_and_a_cell_that_comes_twice():
@@ -268,10 +270,11 @@ def test_ranking_a_large_run_is_quick():
     rng = np.random.default_rng(0)
     cells = [(f"c{i}", rng.random(3191) < 0.5 + i / 200) for i in range(60)]
     start = time.process_time()
-    result = rank(cells)
+    ranks, pairs = rank(cells)
     assert time.process_time() - start < 2
-    assert len(result) == 60
-    assert all(len(entry["paired"]) == 59 for entry in result.values())
+    assert len(ranks) == 60
+    assert len(pairs) == 60 * 59 / 2
+    assert len(pairs.of("c7")) == 59
 
 
 # What is refused

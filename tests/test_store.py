@@ -8,10 +8,14 @@ import os
 from pathlib import Path
 
 import pytest
+from docs_text import first_column, section
+from made_up_run import MadeUpRun
 
 from fxbench.errors import SchemaError, StoreError, UsageError
 from fxbench.files import write_atomic, write_json
+from fxbench.leaderboard import leaderboard_rows, leaderboard_table
 from fxbench.store import RunFolder, find, load
+from fxbench.tabular import to_text
 
 CELL = {"id": "a", "axes": {}, "status": "ok", "asked": True, "chunks": []}
 
@@ -41,7 +45,7 @@ def test_an_unfinished_run_shows_the_cells_it_has(tmp_path: Path) -> None:
 
 def test_a_newer_schema_is_refused_with_a_clear_message(tmp_path: Path) -> None:
     a_run(tmp_path / "one", schema=99)
-    with pytest.raises(SchemaError, match="schema 99, but this version of fxbench reads up to 1"):
+    with pytest.raises(SchemaError, match="schema 99, but this version of fxbench reads up to 2"):
         load(tmp_path / "one")
 
 
@@ -118,3 +122,14 @@ def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_what_is_not_a_number_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", {"accuracy": float("nan")})
+
+
+def test_a_leaderboard_is_made_without_parsing_the_details_of_cells(tmp_path: Path) -> None:
+    MadeUpRun().write(tmp_path / "one")
+    stored = load(tmp_path / "one")
+    assert to_text(leaderboard_table(stored.cells, stored.run))
+    assert leaderboard_rows(stored.cells)
+    assert not any(dict.__contains__(cell, "confusion") for cell in stored.cells)
+    assert all("confusion" in cell for cell in stored.cells)
+    # A made-up record is like a real one: what a cell has is described in docs/results.md.
+    assert set(stored.cells[0]) <= set(first_column(section("results.md", "### cells.jsonl")))

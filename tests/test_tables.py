@@ -10,10 +10,14 @@ import sys
 import time
 
 import pytest
+from made_up_run import MadeUpRun
 
+from fxbench.cli import main
 from fxbench.labels import EMOTIONS
 from fxbench.matrix import matrix_table
-from fxbench.tables import accuracy_table, latency_table, recall_table
+from fxbench.tables import accuracy_table, latency_table
+from fxbench.tables_calibration import calibration_table
+from fxbench.tables_emotions import recall_table
 from fxbench.tables_robustness import robustness_table
 from fxbench.tabular import format_epsilon, render, to_csv, to_json, to_markdown, to_rich, to_text
 
@@ -58,7 +62,6 @@ def cell(detector="full-frame", classifier="emopy", accuracy=0.5, **changes):
         "recall": {emotion: estimate(0.4, 25) for emotion in EMOTIONS[:7]},
         "confusion": None,
         "rank": None,
-        "paired": [],
         "latency": None,
         **changes,
     }
@@ -124,7 +127,7 @@ def test_the_accuracy_table_shows_percent_with_intervals():
         "end-to-end %": "45.0",
         "shared labels %": "51.0",
         "multi-target %": "52.0",
-        "macro-F1 %": "40.0",
+        "macro-F1 % [95 % CI]": "40.0",
         "faces found": "3,000/3,191 (94.0 %)",
     }
 
@@ -183,10 +186,25 @@ def test_a_score_that_no_cell_has_is_no_column():
         del plain["metrics"][name]
     header, _ = lines_of(to_markdown(accuracy_table([plain])))
     assert "multi-target %" not in header
-    assert "cross-entropy" not in header
-    plain["metrics"]["cross_entropy"] = {"value": 1.23456, "low": None, "high": None, "n": 90}
+    assert "balanced %" not in header
+    plain["metrics"]["balanced_accuracy"] = estimate(0.45, 90)
     header, rows = lines_of(to_markdown(accuracy_table([plain])))
-    assert rows[0][header.index("cross-entropy")] == "1.235"
+    assert rows[0][header.index("balanced %")] == "45.0"
+
+
+def test_the_calibration_table_has_the_cells_with_an_error_of_calibration():
+    plain = cell()
+    assert calibration_table([plain, failed()]).rows == ()
+    plain["metrics"] |= {
+        "ece": estimate(0.08, 90, 0.01),
+        "ece_calibrated": estimate(0.02, 90, 0.01),
+    }
+    header, rows = lines_of(to_markdown(calibration_table([plain, failed()])))
+    assert "cross-entropy [95 % CI]" not in header
+    assert rows[0][header.index("ECE % [95 % CI]")] == "8.0 [7.0, 9.0]"
+    plain["metrics"]["cross_entropy"] = {"value": 1.23456, "low": 1.2, "high": 1.3, "n": 90}
+    header, rows = lines_of(to_markdown(calibration_table([plain])))
+    assert rows[0][header.index("cross-entropy [95 % CI]")] == "1.235 [1.200, 1.300]"
 
 
 def test_nothing_found_is_a_dash_not_an_error():
@@ -344,3 +362,19 @@ def test_rows_of_recall_say_how_faces_were_aligned():
         ("none", None),
         ("eyes", "points"),
     ]
+
+
+def test_of_several_tables_a_long_one_is_shortened_and_says_how_to_see_it_all(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "200")
+    MadeUpRun(detectors=13, classifiers=10, conditions=0, images=20, drawn=2).write(tmp_path / "r")
+    shown = {}
+    for names in ((), ("--table", "accuracy")):
+        with pytest.raises(SystemExit):
+            main(["tables", str(tmp_path / "r"), *names])
+        shown[names] = capsys.readouterr().out
+    accuracy = shown[()].partition("Calibration")[0]
+    assert accuracy.count("classifier-") == 100
+    assert "30 more rows: `fxbench tables --table accuracy` shows all." in accuracy
+    assert shown["--table", "accuracy"].count("classifier-") == 130

@@ -28,8 +28,9 @@ from fxbench.exports import find_cell
 from fxbench.leaderboard import leaderboard_rows, leaderboard_table
 from fxbench.matrix import matrix_table
 from fxbench.store import RunFolder
-from fxbench.tables import accuracy_table, latency_table, recall_table
+from fxbench.tables import accuracy_table, latency_table
 from fxbench.tables_corruption import corruption_matrix, corruption_table
+from fxbench.tables_emotions import recall_table
 from fxbench.tables_robustness import (
     robust_table,
     robustness_table,
@@ -338,6 +339,9 @@ def test_predictions_of_videos_are_those_of_every_frame_as_they_are_if_there_are
     assert find_cell(made[3:], classifier="emopy") is made[3]
     with pytest.raises(UsageError, match="It has 0"):
         find_cell(made[4:], classifier="emopy")
+    made = [{"status": "ok", "axes": axes | {"every": k}} for k in (2, 5)]
+    with pytest.raises(UsageError, match=r"Give the step of the detector \(--detect-every\) of"):
+        find_cell(made, classifier="emopy")
 
 
 # The command.

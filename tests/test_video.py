@@ -171,8 +171,10 @@ def test_what_is_no_video_is_told(tmp_path: Path, content: bytes, message: str) 
 
 
 def test_what_is_no_plain_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="is missing"):
+    with pytest.raises(ImageError, match=r"^none\.mp4 is missing: there is no .*none\.mp4\.$"):
         probe(tmp_path / "none.mp4")
+    with pytest.raises(ImageError, match=r"^none\.mp4 is missing\.$"):
+        probe("none.mp4")
     with pytest.raises(ImageError, match="not a plain file"):
         probe(tmp_path)
     if hasattr(os, "mkfifo"):

@@ -14,6 +14,7 @@ from made_up import Squares, Whole, entry, reason, run
 from made_up_films import FPS, LENGTHS, Bright, Films, Middle, Watcher
 
 from fxbench import sources
+from fxbench.chunks import Chunks
 from fxbench.clips import Clip, Interval
 from fxbench.errors import PluginError, UsageError
 from fxbench.interval_table import interval_table
@@ -360,6 +361,7 @@ def test_without_all_frames_there_is_nothing_to_be_spotted(tmp_path: Path) -> No
     stored = watched(tmp_path, spotter("watcher", Watcher()), films=Few())
     skipped = cell(stored, spotter="watcher")
     assert (skipped["status"], skipped["reason"]["kind"]) == ("skipped", "no intervals")
+    assert "takes parts of its videos only" in skipped["reason"]["message"]
 
 
 def test_in_clips_that_nobody_has_annotated_expressions_are_found_on_request(
@@ -373,6 +375,7 @@ def test_in_clips_that_nobody_has_annotated_expressions_are_found_on_request(
         watched(tmp_path, spotter("watcher", Watcher()), films=Bare()), spotter="watcher"
     )
     assert (skipped["status"], skipped["asked"]) == ("skipped", False)
+    assert "Nobody has annotated expressions" in skipped["reason"]["message"]
     stored = watched(tmp_path, spotter("watcher", Watcher()), films=Bare(), spotters=("watcher",))
     found = cell(stored, spotter="watcher")
     assert found["metrics"]["spot_f1"]["value"] is None
@@ -507,3 +510,49 @@ def test_images_and_videos_may_be_in_one_run(tmp_path: Path) -> None:
     stored = watched(tmp_path, spotter("watcher", Watcher()), entry("dataset", "squares", Squares))
     assert {c["axes"]["dataset"] for c in cells(stored, "classifier")} == {"films", "squares"}
     assert {c["axes"]["dataset"] for c in cells(stored, "spotter")} == {"films"}
+
+
+class Counting(Middle):
+    """Notes how many faces it was asked about."""
+
+    asked = 0
+
+    def locate(self, images: Any, boxes: Any) -> Any:
+        self.asked += len(boxes)
+        return super().locate(images, boxes)
+
+
+def test_another_spotter_is_given_the_points_of_an_earlier_run(tmp_path: Path) -> None:
+    traits = frozenset({"contours", "default"})
+
+    def go(name: str) -> tuple[Counting, Watcher, Any]:
+        middle, watcher = Counting(), Watcher()
+        stored = watched(
+            tmp_path,
+            entry("landmarker", "middle", lambda: middle, traits=traits),
+            spotter(name, watcher, traits=frozenset({"points"})),
+            results=name,
+        )
+        return middle, watcher, cell(stored, spotter=name)
+
+    def points(watcher: Watcher) -> Any:
+        return np.concatenate([part.points.xy for _, parts in watcher.tracks for part in parts])
+
+    first, one, _ = go("first")
+    assert first.asked == len(points(one)) > 0
+    second, another, record = go("second")
+    assert second.asked == 0
+    np.testing.assert_array_equal(points(another), points(one))
+    assert record["metrics"]["spot_f1"]["value"] == 1
+    # What is kept belongs to the cell, so that nobody cleans it up.
+    kept = Chunks(tmp_path / "cache")
+    mine = [key for key in record["chunks"] if "scheme" in kept.get(key).meta]
+    assert sum(len(kept.get(key).columns["row"]) for key in mine) == first.asked
+    # A spotter's time is with that of the landmarks, whoever located them.
+    metas = [kept.get(key).meta for key in record["chunks"]]
+    took = sum(meta["seconds"] for meta in metas if "scheme" in meta)
+    assert sum(meta["seconds"] for meta in metas if "followed" in meta) >= took > 0
+    # What is damaged is located again, and only that.
+    kept.path(mine[0]).write_bytes(b"torn")
+    third, _, _ = go("third")
+    assert 0 < third.asked < first.asked

@@ -66,7 +66,7 @@ def load(root: Path, terms: Terms) -> VideoDataset:
         DataError: it has no table, or the table is wrong.
     """
     path = layout.folder(root, f"the videos and {MANIFEST}") / MANIFEST
-    table = Table(path, read(path, root)[0], ("file", "emotion"))
+    table = Table(path, read(path, root)[0], ("file", "emotion"), even=True)
     timed = any(table.has(name) for name in ("onset", "offset"))
     by_file: dict[str, list[Line]] = {}
     for line in table:

@@ -48,23 +48,45 @@ class Table:
         path: for messages.
         rows: of the whole sheet: what stands above the header is passed over.
         names: the columns that are needed. Case, blanks and underscores don't matter.
+        even: whether no column may be there twice, and each line must have as many cells as the
+            header. Published sheets have remarks beside and below the table.
 
     Raises:
-        DataError: no line has all names.
+        DataError: no line has all names, or the lines are not even.
     """
 
-    def __init__(self, path: Path, rows: Sequence[Row], names: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path, rows: Sequence[Row], names: Sequence[str], *, even: bool = False
+    ) -> None:
         self._path = path
         for index, row in enumerate(rows):
             found = {_plain(cell): column for column, cell in reversed(list(enumerate(row)))}
             if all(_plain(name) in found for name in names):
                 self._columns, self._first = found, index + 1
                 self._rows = rows[index + 1 :]
+                if even:
+                    self._check(index + 1, row)
                 return
         raise DataError(
             f"{path} has no line with the columns {', '.join(names)}: take the annotations as they "
             "are published."
         )
+
+    def _check(self, number: int, header: Row) -> None:
+        names = [_plain(cell) for cell in header]
+        for name in header:
+            if _plain(name) and names.count(_plain(name)) > 1:
+                raise DataError(
+                    f"{self._path}, line {number} has the column {name.strip()} more than once: "
+                    "leave one."
+                )
+        for index, row in enumerate(self._rows):
+            if any(row) and len(row) != len(header):
+                raise DataError(
+                    f"{self._path}, line {self._first + index + 1} has {len(row)} cells, and the "
+                    f"header has {len(header)}: give each column one, which may be empty, and put "
+                    "text with a separator in it in quotes."
+                )
 
     def has(self, name: str) -> bool:
         """Whether it has a column."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,15 +12,29 @@ import numpy as np
 
 from fxbench.errors import DataError, ImageError, UsageError
 from fxbench.types import Answers, Batch, Failure, Frames, Int64, Truth, UInt8
-from fxbench_ferplus import sources, votes
+from fxbench_ferplus import agreement, sources, votes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fxbench.component import Terms
+    from fxbench.metrics.intervals import Estimate
     from fxbench_ferplus.label_files import Labels
 
 _BATCH = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Hashes:
+    """What follows from the pixels of a split.
+
+    Attributes:
+        fingerprint: of the split.
+        copies: int64 (N,), for each row the first one with the same picture.
+    """
+
+    fingerprint: str
+    copies: Int64
 
 
 class FerPlus:
@@ -48,7 +63,7 @@ class FerPlus:
         self.splits = tuple(self._sources)
         self.terms = terms
         self._labels: dict[str, Labels] = {}
-        self._fingerprints: dict[str, str] = {}
+        self._hashed: dict[str, _Hashes] = {}
         self._lock = threading.Lock()
         self._hashing = threading.Lock()
 
@@ -59,9 +74,25 @@ class FerPlus:
     def answers(self, split: str, protocol: str) -> Answers:
         """The images that count under `protocol`, and what is right.
 
-        See :func:`fxbench_ferplus.votes.answers`.
+        See :func:`fxbench_ferplus.votes.answers`. Copies of a picture, pixel for pixel, are a
+        cluster. `groups` has one column, `agreement`: how many of the votes the emotion with most
+        of them has.
         """
-        return votes.answers(self._read_labels(split).votes, protocol)
+        labels = self._read_labels(split)
+        found = votes.answers(labels.votes, protocol)
+        return replace(
+            found,
+            clusters=self._hashes(split).copies[found.rows],
+            groups={"agreement": agreement.texts(labels.votes[found.rows])},
+        )
+
+    def references(self, split: str, protocol: str) -> Mapping[str, Estimate]:
+        """What people agree on with each other, on the images that count under `protocol`.
+
+        See :func:`fxbench_ferplus.agreement.references`.
+        """
+        found = self.answers(split, protocol)
+        return agreement.references(self._read_labels(split).votes[found.rows], found)
 
     def batches(self, split: str, rows: Int64) -> Iterator[Batch]:
         """The images of `rows` with their votes and the box of their face, 64 at a time.
@@ -87,13 +118,18 @@ class FerPlus:
         Returns:
             SHA-256 in hexadecimal.
         """
+        return self._hashes(split).fingerprint
+
+    def _hashes(self, split: str) -> _Hashes:
         labels = self._read_labels(split)
         with self._hashing:
-            if split not in self._fingerprints:
-                self._fingerprints[split] = self._hash(split, labels)
-            return self._fingerprints[split]
+            if split not in self._hashed:
+                self._hashed[split] = self._hash(split, labels)
+            return self._hashed[split]
 
-    def _hash(self, split: str, labels: Labels) -> str:
+    def _hash(self, split: str, labels: Labels) -> _Hashes:
+        copies = np.arange(len(labels.ids), dtype=np.int64)
+        first: dict[bytes, int] = {}
         digest = hashlib.sha256(f"ferplus 1 {self._label_file} {split}\n".encode())
         for row, name in enumerate(labels.ids):
             box = None if labels.boxes is None else labels.boxes[row].tolist()
@@ -103,9 +139,10 @@ class FerPlus:
             except ImageError:
                 digest.update(b"unreadable\n")
             else:
-                digest.update(f"{image.shape}\n".encode())
-                digest.update(image.tobytes())
-        return digest.hexdigest()
+                pixels = f"{image.shape}\n".encode() + image.tobytes()
+                digest.update(pixels)
+                copies[row] = first.setdefault(hashlib.sha256(pixels).digest(), row)
+        return _Hashes(digest.hexdigest(), copies)
 
     def _batch(self, split: str, labels: Labels, rows: Int64) -> Batch:
         images, read, failures = [], [], []

@@ -21,10 +21,12 @@ def _folder(
     may_show: bool = False,
     may_send_to_cloud: bool = False,
     licence: str = _UNKNOWN,
+    metadata: str | None = None,
 ) -> Folder:
     from fxbench_folder.dataset import Folder
 
-    return Folder(path, labels, Terms(licence, False, may_show, may_send_to_cloud))
+    terms = Terms(licence, False, may_show, may_send_to_cloud)
+    return Folder(path, labels, terms, metadata or "")
 
 
 @hookimpl
@@ -71,6 +73,14 @@ def fxbench_datasets() -> Iterable[Component]:
                     "str",
                     _UNKNOWN,
                     "The images' licence, for the tables.",
+                    affects_results=False,
+                ),
+                Option(
+                    "metadata",
+                    "path",
+                    None,
+                    "A csv with a row for each image and columns such as subject, to divide scores "
+                    "by.",
                     affects_results=False,
                 ),
             ),

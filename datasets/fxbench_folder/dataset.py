@@ -12,6 +12,7 @@ import numpy as np
 from fxbench import images
 from fxbench.errors import DataError, ImageError, UsageError
 from fxbench.types import Answers, Batch, Failure, Frames, Int64, Truth
+from fxbench_folder import metadata as known
 from fxbench_folder import tree
 
 if TYPE_CHECKING:
@@ -32,18 +33,27 @@ class Folder:
         path: see :func:`fxbench_folder.tree.find`.
         labels: a label map, see :func:`fxbench_folder.tree.parse_labels`; may be empty.
         terms: what the licence allows.
+        metadata: a csv, see :func:`fxbench_folder.metadata.read`; empty for none.
 
     Raises:
-        DataError: the folder can't be used.
+        DataError: the folder or the csv can't be used.
         UsageError: the label map is wrong.
     """
 
     protocols: tuple[str, ...] = ("single",)
     scheme: str | None = None
 
-    def __init__(self, path: str | Path, labels: str, terms: Terms) -> None:
+    def __init__(
+        self, path: str | Path, labels: str, terms: Terms, metadata: str | Path = ""
+    ) -> None:
         self._root = Path(path).expanduser()
         self._items = tree.find(self._root, tree.parse_labels(labels))
+        self._known: dict[str, dict[str, str]] = {}
+        if str(metadata):
+            file = Path(metadata).expanduser()
+            self._known = known.read(file)
+            ids = {item.id for items in self._items.values() for item in items}
+            known.check(file, self._known, ids)
         self.splits = tuple(self._items)
         self.terms = terms
         self._fingerprints: dict[str, str] = {}
@@ -58,7 +68,7 @@ class Folder:
         return tuple(item.id for item in self._split(split))
 
     def answers(self, split: str, protocol: str) -> Answers:
-        """Every image of the split with its label.
+        """Every image of the split with its label, and with the columns of the csv as `groups`.
 
         Raises:
             UsageError: an unknown split or protocol.
@@ -69,9 +79,12 @@ class Folder:
                 f"{', '.join(self.protocols)}."
             )
         items = self._split(split)
+        columns = known.groups(self._known, [item.id for item in items])
         return Answers(
             np.arange(len(items), dtype=np.int64),
             np.array([item.label for item in items], np.int64),
+            clusters=known.clusters(columns),
+            groups=columns,
         )
 
     def batches(self, split: str, rows: Int64) -> Iterator[Batch]:
@@ -90,7 +103,7 @@ class Folder:
             yield self._batch(items, rows[start : start + _BATCH])
 
     def fingerprint(self, split: str) -> str:
-        """A hash of the images' names, labels and bytes.
+        """A hash of the images' names, labels, bytes and rows of the csv.
 
         Returns:
             SHA-256 in hexadecimal.
@@ -104,7 +117,9 @@ class Folder:
                         content = hashlib.sha256(self._read(item)).hexdigest()
                     except ImageError:
                         content = "unreadable"
-                    digest.update(f"{item.id!r} {item.label} {content}\n".encode())
+                    told = self._known.get(item.id)
+                    more = f" {sorted(told.items())}" if told else ""
+                    digest.update(f"{item.id!r} {item.label} {content}{more}\n".encode())
                 self._fingerprints[split] = digest.hexdigest()
             return self._fingerprints[split]
 

@@ -21,6 +21,12 @@ _COMMANDS = {
     "score": ("score", "Score a csv of predictions beside the floor and other classifiers."),
     "tables": ("tables", "Print the accuracy, robustness and latency tables of a run."),
     "leaderboard": ("leaderboard", "Print the leaderboard of a run."),
+    "reproduce": ("reproduce", "Run the plan of a run again and say what differs."),
+    "merge": ("merge", "Merge runs of several machines into one leaderboard."),
+    "cite": ("cite", "Print how a paper cites a run, as BibTeX."),
+    "compare": ("compare", "Say cell by cell whether a run is better or worse than another."),
+    "baseline": ("baseline", "Write a run as a baseline, to gate later runs by."),
+    "gate": ("gate", "Fail when a run got worse than a baseline."),
     "figures": ("figures", "Draw what attacks and corruptions did in a run."),
     "predictions": ("predictions", "Export what a classifier of a run answered, as a csv."),
     "check": ("check", "Try whether components conform, and show what does not."),
@@ -34,7 +40,7 @@ _COMMANDS = {
     "doctor": ("doctor", "Say what is installed, what is missing, and what mends it."),
     "clean": ("clean", "Show what the cache takes, and free it."),
 }
-_KEEPING = (["run"], ["score"], ["train"], ["data"])
+_KEEPING = (["run"], ["reproduce"], ["score"], ["train"], ["data"])
 _BUG = 70
 
 EXIT_CODES = """\b

@@ -19,9 +19,10 @@ from fxbench.cli.options import results_option
 )
 @results_option
 def command(*, run: str | None, output: Path | None, results: Path) -> None:
-    """Draw what attacks, corruptions and spotters did in RUN, by default the latest, as PNG files.
+    """Draw diagrams of RUN, by default the latest, as PNG files.
 
-    Accuracy against epsilon, success of transferred attacks by surrogate and target, the error
+    Accuracy with its intervals, accuracy against confidence (reliability), risk against coverage,
+    accuracy against epsilon, success of transferred attacks by surrogate and target, the error
     against the severity of corruptions, and what was spotted in videos: what the run has of these.
     Needs the extra `plots`.
 
@@ -36,12 +37,12 @@ def command(*, run: str | None, output: Path | None, results: Path) -> None:
 
     stored = load(find(results, run))
     note_unfinished(stored)
-    drawn = draw(stored.cells, stored.folder / "figures" if output is None else output)
+    folder = stored.folder / "figures" if output is None else output
+    drawn = draw(stored.cells, folder, stored.run)
     if not drawn:
         click.echo(
-            f"There is nothing to draw: {stored.folder.name} has no result under attack, on "
-            "corrupted pictures or of a spotter. `fxbench run --attacks`, `--corruptions` and "
-            "`--spotters` make them."
+            f"There is nothing to draw: {stored.folder.name} has no result of a classifier or of a "
+            "spotter. `fxbench run` with classifiers or `--spotters` makes them."
         )
     for path in drawn:
         click.echo(path)

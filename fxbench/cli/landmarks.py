@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fxbench.cli.options import settings_option
+from fxbench.cli.values import Rate
 from fxbench.errors import ImageError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _FAILED = 3
 @click.option("--landmarker", help="Locates landmarks; by default the first default one.")
 @click.option(
     "--fps",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Rate(),
     help="Take at most so many frames per second; by default all.",
 )
 @click.option(
@@ -112,7 +113,7 @@ def command(
     failed: list[tuple[Path, ImageError]] = []
     with _quiet() as console, Steps(console) as progress:
         progress.at("Loading", 0.0)
-        finders = _finders(Loader(options), *chosen)
+        finders = _finders(registry, Loader(options), *chosen)
         for number, path in enumerate(videos):
 
             def at(share: float, path: Path = path, number: int = number) -> None:
@@ -213,20 +214,31 @@ def _chosen(registry: Registry, options: Options, kind: str, name: str | None) -
     return entry
 
 
-def _finders(loader: Loader, detector: Entry, landmarker: Entry) -> Finders:
+def _finders(registry: Registry, loader: Loader, detector: Entry, landmarker: Entry) -> Finders:
     """Both, loaded.
 
     Raises:
         FxbenchError: a factory fails.
-        UsageError: the landmarks can't be standardised.
+        UsageError: the landmarks can't be standardised, or nothing can be measured with them.
     """
     import numpy as np
 
     from fxbench.landmark_files import Finders, points_of
+    from fxbench.measures import measurable
     from fxbench.standard_face import standardised
 
     locating = loader.get(landmarker)
     points = points_of(locating)
+    if not measurable(locating.scheme):
+        able = ", ".join(
+            entry.name
+            for entry in registry.of_kind("landmarker")
+            if "contours" in entry.component.traits and not entry.component.sends
+        )
+        raise UsageError(
+            f"The points of {landmarker.name} ({locating.scheme}) draw no brows, lids or lips, and "
+            f"nothing can be measured with them: take a landmarker that draws them ({able})."
+        )
     # What can't be standardised is said at once, not after the first batch.
     standardised(np.zeros((0, points, 2), np.float32), locating.scheme)
     return Finders(loader.get(detector), locating, detector.name, landmarker.name, points)

@@ -29,6 +29,7 @@ def command(*, run: str | None, form: str, results: Path) -> None:
     Examples:
       fxbench leaderboard
       fxbench leaderboard --format md > leaderboard.md
+      fxbench leaderboard --format latex > leaderboard.tex
       fxbench leaderboard --format json
     """
     from fxbench.store import find, load
@@ -37,7 +38,7 @@ def command(*, run: str | None, form: str, results: Path) -> None:
     stored = load(find(results, run))
     note_unfinished(stored)
     named = any(kind_of(cell) == "classifier" for cell in stored.cells)
-    if form in ("table", "md") and not named:
+    if form in ("table", "md", "latex") and not named:
         click.echo(NO_CLASSIFIER)
         return
     print_leaderboard(stored, form)
@@ -52,4 +53,4 @@ def print_leaderboard(stored: StoredRun, form: str) -> None:
         if table.rows:
             print_rich(table)
     else:
-        click.echo(render(stored.cells, stored.run, format=cast("Format", form)))
+        click.echo(render(stored.cells, stored.run, format=cast("Format", form)), nl=False)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from fxbench.cli.values import Dollars
+from fxbench.cli.values import Dollars, Rate, Results
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
 
-FORMATS = ("table", "md", "csv", "json")
+FORMATS = ("table", "md", "latex", "csv", "json")
 
 settings_option = click.option(
     "--set",
@@ -30,14 +29,14 @@ format_option = click.option(
     type=click.Choice(FORMATS),
     default="table",
     show_default=True,
-    help="For a terminal, Markdown, or raw numbers.",
+    help="For a terminal, Markdown, a LaTeX paper, or raw numbers.",
 )
 results_option = click.option(
     "--results",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("results"),
+    type=Results(),
+    default="results",
     show_default=True,
-    help="The folder of run folders.",
+    help="The folder of run folders; also s3://bucket/folder and what else fsspec knows.",
 )
 _OF_A_RUN = (
     click.option(
@@ -47,7 +46,7 @@ _OF_A_RUN = (
     ),
     click.option(
         "--fps",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Rate(),
         help="Take so many frames of a video per second at most; by default all.",
     ),
     settings_option,

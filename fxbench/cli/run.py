@@ -12,6 +12,7 @@ import click
 
 from fxbench.cli.model import check_first, model_options, open_given, with_model
 from fxbench.cli.options import run_options
+from fxbench.cli.suite import prepare_suite, suite_option
 from fxbench.cli.values import Counts, Epsilons, Names, Seconds
 from fxbench.errors import UsageError
 
@@ -92,6 +93,17 @@ _NOTHING_TO_COMPARE = ("no landmark truth", "no emotion labels", "no intervals")
     show_default=True,
     help="In videos, classifiers' answers are smoothed over so many seconds as well.",
 )
+@suite_option
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Let so many processes on this machine compute; see docs/scale.md.",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Let the workers of a Dask scheduler compute, such as tcp://host:8786.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and run nothing.")
 @run_options
 def command(
@@ -110,6 +122,9 @@ def command(
     results: Path,
     threads: int | None,
     latency: bool,
+    workers: int | None,
+    scheduler: str | None,
+    suite: str | None,
     dry_run: bool,
     as_json: bool,
     max_cost: float | None,
@@ -134,7 +149,9 @@ def command(
       fxbench run --classifiers all --attacks none --corruptions all --severities 1,3,5
       fxbench run --classifiers emopy --landmarkers dlib-68 --align none,similarity
       fxbench run --datasets mini-clips --classifiers all --spotters all --detect-every 1,5
+      fxbench run --classifiers all --workers 4
       fxbench run --limit 200 --dry-run
+      fxbench run --suite mini-1
       fxbench run --model my.onnx --labels neutral,happiness,none --input grey,64,0..1
     """
     from fxbench import environment
@@ -144,8 +161,10 @@ def command(
 
     from fxbench import runner
     from fxbench.cli.terminal import messages
+    from fxbench.recipe import GivenModel
     from fxbench.selection import Selection
 
+    prepared = None if suite is None else prepare_suite(suite, settings)
     opened = open_given(model=model, labels=labels, input_=input_, name=name)
     registry, names["classifiers"] = with_model(opened, names["classifiers"])
     selection = Selection(
@@ -169,7 +188,11 @@ def command(
         classifiers=names["classifiers"],
         attacks=names["attacks"],
     )
-    prepared = runner.prepare(selection, settings, registry)
+    given = (
+        None if model is None else GivenModel(str(model.absolute()), str(labels), str(input_), name)
+    )
+    if prepared is None:
+        prepared = runner.prepare(selection, settings, registry if given else None, model=given)
     check_first(opened, prepared.plan.options)
     for entry, reason in prepared.plan.left_out:
         messages().print(
@@ -186,7 +209,13 @@ def command(
     from fxbench.costs import costs
 
     ask_before_sending(costs(prepared.plan), max_cost)
-    how = runner.Settings(results=results, threads=threads, measure_latency=latency)
+    how = runner.Settings(
+        results=results,
+        threads=threads,
+        measure_latency=latency,
+        workers=workers,
+        scheduler=scheduler,
+    )
     return execute(prepared, how, as_json=as_json)
 
 

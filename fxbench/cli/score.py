@@ -74,6 +74,7 @@ def command(
         landmarkers=(),
         classifiers=(predictions.name, *classifiers),
         attacks=("none",),
+        spotters=(),
         limit=limit,
         fps=fps,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _USUAL = (
     "accuracy",
+    "calibration",
     "video",
     "robust",
     "robustness",
@@ -30,10 +32,11 @@ _USUAL = (
     "motion",
     "spotting",
     "recognition",
+    "megc",
     "latency",
     "services",
 )
-_NAMES = (*_USUAL, "matrix", "recall", "intervals")
+_NAMES = (*_USUAL, "matrix", "recall", "emotions", "intervals")
 _OF_CLASSIFIERS = ("accuracy", "robustness", "latency", "matrix", "recall")
 _NONE = {
     "robust": "result under attack: give --attacks, such as fgsm,pgd, to `fxbench run`.",
@@ -44,9 +47,13 @@ _NONE = {
     "motion": "landmarks of videos with true ones: see --datasets mini-clips of `fxbench run`.",
     "spotting": "spotter's result: give --spotters all and videos to `fxbench run`.",
     "recognition": "spotter's result: give --spotters all and videos to `fxbench run`.",
+    "megc": "spotter's result: give --spotters all and videos to `fxbench run`.",
     "intervals": "spotter's result: give --spotters all and videos to `fxbench run`.",
 }
 """What is said in the place of an empty table."""
+_MOST_ROWS = 100
+"""Of each of several tables in a terminal: who asks for one by name sees all."""
+_NOTHING_SPOTTED = "The spotters found nothing in the videos of this run, and nothing is annotated."
 NO_CLASSIFIER = "This run has no classifier's result: `fxbench tables` shows what it has."
 
 
@@ -56,11 +63,19 @@ NO_CLASSIFIER = "This run has no classifier's result: `fxbench tables` shows wha
     "--table",
     "name",
     type=click.Choice(_NAMES),
-    help="Only this one; by default all but matrix, recall and intervals that have a row.",
+    help="Only this one; by default all that have a row but matrix, recall, emotions, intervals.",
+)
+@click.option(
+    "--by",
+    "column",
+    metavar="COLUMN",
+    help="The scores of each group of images instead, by a column of a dataset's metadata.",
 )
 @format_option
 @results_option
-def command(*, run: str | None, name: str | None, form: str, results: Path) -> None:
+def command(
+    *, run: str | None, name: str | None, column: str | None, form: str, results: Path
+) -> None:
     """Print the tables of RUN, by default of the latest run.
 
     \b
@@ -71,20 +86,41 @@ def command(*, run: str | None, name: str | None, form: str, results: Path) -> N
       fxbench tables --table recall
       fxbench tables --table sanity
       fxbench tables --table intervals --format csv
+      fxbench tables --by agreement
     """
+    from fxbench.errors import UsageError
     from fxbench.store import find, load
 
-    names = (name,) if name else _USUAL
+    if column and name:
+        raise UsageError("--by has tables of its own: give it without --table.")
     stored = load(find(results, run))
     note_unfinished(stored)
-    print_tables(stored, form, names)
+    if column:
+        print_groups(stored, form, column)
+    else:
+        print_tables(stored, form, (name,) if name else _USUAL)
+
+
+def print_groups(stored: StoredRun, form: str, column: str) -> None:
+    """Print the scores of groups of images, and the gaps between them, to standard output."""
+    from fxbench.answers import read
+    from fxbench.tables_groups import group_tables
+
+    groups, gaps = group_tables(stored.cells, read(stored.folder), column, stored.run)
+    made = {"groups": groups, "gaps": gaps}
+    if form == "json":
+        click.echo(json.dumps({name: list(table.rows) for name, table in made.items()}, indent=1))
+        return
+    _print(made, form)
 
 
 def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) -> None:
     """Print tables of a run to standard output; of several, those that have a row."""
     from fxbench import (
         tables,
+        tables_calibration,
         tables_corruption,
+        tables_emotions,
         tables_faces,
         tables_robustness,
         tables_video,
@@ -92,9 +128,8 @@ def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) 
     from fxbench.interval_table import interval_table
     from fxbench.matrix import matrix_table
     from fxbench.service_table import service_table
-    from fxbench.tabular import render
 
-    people, several = form in ("table", "md"), len(names) > 1
+    people, several = form in ("table", "md", "latex"), len(names) > 1
     # Who asked for these by name sees all of them, the others what matters most.
     corruptions = (
         tables_corruption.corruption_matrix
@@ -104,7 +139,9 @@ def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) 
     makers: dict[str, Callable[[Any, Any], Table]] = {
         "accuracy": tables.accuracy_table,
         "matrix": matrix_table,
-        "recall": tables.recall_table,
+        "recall": tables_emotions.recall_table,
+        "emotions": tables_emotions.emotion_table,
+        "calibration": tables_calibration.calibration_table,
         "robust": tables_robustness.robust_table,
         "robustness": tables_robustness.robustness_table,
         "transfer": tables_robustness.transfer_table,
@@ -116,6 +153,7 @@ def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) 
         "motion": tables_video.motion_table,
         "spotting": tables_video.spotting_table,
         "recognition": tables_video.recognition_table,
+        "megc": tables_video.megc_table,
         "intervals": interval_table,
         "latency": tables.latency_table,
         "services": lambda cells, run: service_table(run, cells),
@@ -131,18 +169,43 @@ def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) 
         if table.rows or len(names) == 1 or (name == "robustness" and _could_be_mended(stored))
     }
     if people and not several and names[0] in _NONE and not made[names[0]].rows:
-        click.echo(f"This run has no {_NONE[names[0]]}")
+        nothing = names[0] == "intervals" and _has_spotted(stored)
+        click.echo(_NOTHING_SPOTTED if nothing else f"This run has no {_NONE[names[0]]}")
         return
     if form != "csv" and len(names) == 1 and _lacks_classifier(stored, names[0], made):
         click.echo(NO_CLASSIFIER)
         return
+    if form == "table" and several:
+        shown = {name: _shortened(name, table) for name, table in shown.items()}
+    _print(shown, form)
+
+
+def _shortened(name: str, table: Table) -> Table:
+    """The first rows of a long table, with how to see the others."""
+    more = len(table.rows) - _MOST_ROWS
+    if more <= 0:
+        return table
+    note = f"{more:,} more rows: `fxbench tables --table {name}` shows all."
+    return replace(table, rows=table.rows[:_MOST_ROWS], notes=(note, *table.notes))
+
+
+def _print(shown: dict[str, Table], form: str) -> None:
+    from fxbench.tabular import render
+
     if form == "table":
         print_rich(*shown.values())
         return
-    for name, table in shown.items():
-        if form == "csv" and len(shown) > 1:
-            click.echo(f"# {name}")
-        click.echo(render(table, cast("Format", form)))
+    texts = [
+        f"# {name}\n" * (form == "csv" and len(shown) > 1) + render(table, cast("Format", form))
+        for name, table in shown.items()
+    ]
+    click.echo("\n".join(texts), nl=False)
+
+
+def _has_spotted(stored: StoredRun) -> bool:
+    from fxbench.tables import kind_of
+
+    return any(cell["status"] == "ok" and kind_of(cell) == "spotter" for cell in stored.cells)
 
 
 def _could_be_mended(stored: StoredRun) -> bool:

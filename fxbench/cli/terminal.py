@@ -30,9 +30,12 @@ PLAIN_EVERY_S = 10.0
 
 
 def output() -> Console:
-    """Where results go: standard output. Wide enough for a table when it is no terminal."""
+    """Where results go: standard output.
+
+    When it is no terminal it is wide enough for a table, or as wide as COLUMNS says.
+    """
     console = Console(highlight=False)
-    if not console.is_terminal:
+    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
         console = Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
     return console
 

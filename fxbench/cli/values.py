@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,9 +13,10 @@ if TYPE_CHECKING:
     _Budgets = click.ParamType[tuple[float, ...]]
     _Numbers = click.ParamType[tuple[int, ...]]
     _Amounts = click.ParamType[float]
+    _Folders = click.ParamType[Path]
 else:
     # Only newer versions of click have a subscript here.
-    _Names = _Budgets = _Numbers = _Amounts = click.ParamType
+    _Names = _Budgets = _Numbers = _Amounts = _Folders = click.ParamType
 
 
 class Names(_Names):
@@ -119,6 +121,28 @@ class Epsilons(_Budgets):
         return tuple(dict.fromkeys(budgets))
 
 
+class Rate(_Amounts):
+    """Frames per second."""
+
+    name = "rate"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """A finite float above 0."""
+        try:
+            rate = float(value)
+        except ValueError:
+            rate = math.nan
+        if not 0 < rate < math.inf:
+            self.fail(
+                f"{value!r} is no frame rate: expected are frames per second, above 0, such as 10.",
+                param,
+                ctx,
+            )
+        return rate
+
+
 class Dollars(_Amounts):
     """An amount of US dollars. With nan or inf as a limit nothing would be limited."""
 
@@ -139,3 +163,32 @@ class Dollars(_Amounts):
                 ctx,
             )
         return amount
+
+
+class Results(_Folders):
+    """A folder of runs: a path, or an address on object storage.
+
+    Of an address the command gets a copy, which is brought up to date before; when the command
+    ends, however it ends, what is new goes there.
+    """
+
+    name = "directory"
+
+    def convert(
+        self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """The folder on this machine.
+
+        Raises:
+            click.BadParameter: it is a file.
+            FxbenchError: see :class:`fxbench.places.Place`.
+        """
+        text = str(value)
+        if "://" not in text:
+            path = click.Path(path_type=Path, file_okay=False).convert(value, param, ctx)
+            return Path(str(path))
+        from fxbench.places import opened
+
+        if ctx is None:
+            raise click.BadParameter("An address can be opened within a command alone.")
+        return ctx.with_resource(opened(text))

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 BINS = 15
 _DRAWS = 1000
+_BLOCK = 2**20
+"""How many answers are drawn at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,12 +115,22 @@ def calibrated_errors(
     Returns:
         float64 (`draws`,), ascending.
     """
+    if not len(confidence):
+        return np.zeros(draws)
     random = np.random.default_rng(seed)
     index = bins_of(confidence, bins)
-    count = np.bincount(index)
-    expected = np.bincount(index, confidence)
+    order = np.lexsort((confidence, index))
+    sure, starts = confidence[order].astype(np.float32), np.searchsorted(index[order], _bins(index))
+    expected = np.add.reduceat(sure, starts, dtype=np.float64)
     errors = np.empty(draws)
-    for draw in range(draws):
-        right = np.bincount(index, random.random(len(confidence)) < confidence)
-        errors[draw] = np.abs(right - expected).sum() / max(int(count.sum()), 1)
+    step = max(1, _BLOCK // len(sure))
+    for start in range(0, draws, step):
+        rows = min(step, draws - start)
+        right = random.random((rows, len(sure)), np.float32) < sure
+        hits = np.add.reduceat(right, starts, axis=1, dtype=np.float64)
+        errors[start : start + rows] = np.abs(hits - expected).sum(axis=1) / len(sure)
     return np.sort(errors)
+
+
+def _bins(index: Int64) -> Int64:
+    return np.arange(int(index.max()) + 1)

@@ -1,4 +1,4 @@
-"""Right and wrong answers: accuracy, recall, macro-F1 and multi-target accuracy.
+"""Right and wrong answers: accuracy, recall, precision, F1 and multi-target accuracy.
 
 Everything but the last is read off one confusion matrix of counts, int64 (8, 10): a row for each
 right emotion, a column for each answer: the eight emotions, `other` (an output without counterpart
@@ -16,7 +16,9 @@ from fxbench.labels import EMOTIONS
 from fxbench.metrics.intervals import Estimate, proportion, without_interval
 
 if TYPE_CHECKING:
-    from fxbench.types import Bool, Int64
+    from collections.abc import Callable
+
+    from fxbench.types import Bool, Float64, Int64
 
 NOT_FOUND = -1
 """In a vector of answers: no face was found."""
@@ -46,13 +48,20 @@ def confusion_matrix(truth: Int64, answers: Int64) -> Int64:
         raise ValueError(f"Truth {truth.shape} and answers {answers.shape} must be equally long.")
     if truth.size and (truth.max() >= _COUNT or answers.max() >= _COUNT or answers.min() < OTHER):
         raise ValueError(f"Emotions are 0 to {_COUNT - 1}; an answer may be -1 or -2 as well.")
-    kept = truth >= 0
-    column = answers[kept].copy()
-    column[column == OTHER] = _COUNT
-    column[column == NOT_FOUND] = _COUNT + 1
-    cells = truth[kept] * len(COLUMNS) + column
-    counts = np.bincount(cells, minlength=_COUNT * len(COLUMNS))
+    cells = confusion_columns(truth, answers)
+    counts = np.bincount(cells[cells >= 0], minlength=_COUNT * len(COLUMNS))
     return counts.reshape(_COUNT, len(COLUMNS)).astype(np.int64)
+
+
+def confusion_columns(truth: Int64, answers: Int64) -> Int64:
+    """Where each image is counted in a confusion matrix that is read row by row.
+
+    Returns:
+        int64 (N,), from 0 to 79; -1 where an image counts nowhere.
+    """
+    column = np.where(answers == OTHER, _COUNT, answers)
+    column = np.where(answers == NOT_FOUND, _COUNT + 1, column)
+    return np.where(truth >= 0, truth * len(COLUMNS) + column, -1).astype(np.int64)
 
 
 def _rows(counts: Int64, end_to_end: bool) -> Int64:
@@ -96,14 +105,69 @@ def macro_f1(counts: Int64, *, end_to_end: bool = False) -> Estimate:
         counts: a confusion matrix.
         end_to_end: whether a missed face is counted, as a false negative of its emotion.
     """
-    rows = _rows(counts, end_to_end)
-    present = rows > 0
-    if not present.any():
+    return _mean(macro_f1_of, counts, end_to_end)
+
+
+def balanced_accuracy(counts: Int64, *, end_to_end: bool = False) -> Estimate:
+    """The plain mean of recall over the emotions that are right for at least one image that counts.
+
+    Brodersen, Ong, Stephan & Buhmann (2010), The balanced accuracy and its posterior distribution,
+    ICPR; scikit-learn's `balanced_accuracy_score`. Without looking it is 1 over the number of
+    emotions.
+
+    Args:
+        counts: a confusion matrix.
+        end_to_end: whether a missed face is counted, as wrong.
+    """
+    return _mean(balanced_accuracy_of, counts, end_to_end)
+
+
+def _mean(of: Callable[[Float64], Float64], counts: Int64, end_to_end: bool) -> Estimate:
+    images = int(_rows(counts, end_to_end).sum())
+    if not images:
         return without_interval(None, 0)
-    hits = np.diagonal(counts)
-    answered = counts[:, :_COUNT].sum(axis=0)
-    f1 = 2 * hits[present] / (rows + answered)[present]
-    return without_interval(float(f1.mean()), int(rows.sum()))
+    table = counts if end_to_end else counts[:, :-1]
+    return without_interval(float(of(table.astype(np.float64))), images)
+
+
+def accuracy_of(tables: Float64) -> Float64:
+    """The accuracy of many confusion matrices at once; see :func:`macro_f1_of`."""
+    images = tables.sum(axis=(-2, -1))
+    hits = np.diagonal(tables, axis1=-2, axis2=-1).sum(axis=-1)
+    return _divided(hits, images)
+
+
+def macro_f1_of(tables: Float64) -> Float64:
+    """The macro-F1 of many confusion matrices at once.
+
+    Args:
+        tables: float64 (..., 8, C), of which the first 8 columns are the emotions.
+
+    Returns:
+        float64 (...); NaN without an image.
+    """
+    images = tables.sum(axis=-1)
+    hits = np.diagonal(tables, axis1=-2, axis2=-1)
+    answered = tables[..., :_COUNT].sum(axis=-2)
+    return _over_present(_divided(2 * hits, images + answered), images)
+
+
+def balanced_accuracy_of(tables: Float64) -> Float64:
+    """The balanced accuracy of many confusion matrices at once; see :func:`macro_f1_of`."""
+    images = tables.sum(axis=-1)
+    return _over_present(_divided(np.diagonal(tables, axis1=-2, axis2=-1), images), images)
+
+
+def _over_present(scores: Float64, images: Float64) -> Float64:
+    present = images > 0
+    return _divided(np.where(present, scores, 0.0).sum(axis=-1), present.sum(axis=-1))
+
+
+def _divided(above: Float64, below: Float64) -> Float64:
+    """A quotient, NaN where nothing is to be divided by."""
+    quotient: Float64 = np.full(np.shape(below), np.nan)
+    np.divide(above, below, out=quotient, where=np.asarray(below) > 0)
+    return quotient
 
 
 def multi_target_accuracy(accepted: Bool, answers: Int64, *, end_to_end: bool = False) -> Estimate:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fxbench.metrics.intervals import Estimate, proportion
+from fxbench.metrics.intervals import Estimate
+from fxbench.metrics.shares import Shares
 
 if TYPE_CHECKING:
-    from fxbench.types import Bool
+    from fxbench.types import Bool, Int64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +38,9 @@ class Condition:
     attacked: Bool
 
 
-def attack_success_rate(attacked: Bool, right_clean: Bool, right_attacked: Bool) -> Estimate:
+def attack_success_rate(
+    attacked: Bool, right_clean: Bool, right_attacked: Bool, clusters: Int64 | None = None
+) -> Estimate:
     """The share of the attacked faces that were right when clean and are wrong now.
 
     An attack can only succeed on a face that was right before, so all others stay out of the
@@ -48,12 +51,19 @@ def attack_success_rate(attacked: Bool, right_clean: Bool, right_attacked: Bool)
         attacked: bool (N,), whether the face was handed to the attack at all.
         right_clean: bool (N,), whether the answer to the clean face was right.
         right_attacked: bool (N,), whether the answer to the adversarial face is.
+        clusters: int64 (N,); images with the same number depend on each other. None where none do.
     """
     candidates = attacked & right_clean
-    return proportion(int((candidates & ~right_attacked).sum()), int(candidates.sum()))
+    return Shares(clusters).of(~right_attacked, candidates)
 
 
-def targeted_success_rate(attacked: Bool, right_clean: Bool, away: Bool, reached: Bool) -> Estimate:
+def targeted_success_rate(
+    attacked: Bool,
+    right_clean: Bool,
+    away: Bool,
+    reached: Bool,
+    clusters: Int64 | None = None,
+) -> Estimate:
     """The share of the attacked faces that get the target's label now.
 
     Only faces that were right when clean, and whose label is not the target, can be a success, and
@@ -65,12 +75,15 @@ def targeted_success_rate(attacked: Bool, right_clean: Bool, away: Bool, reached
         right_clean: bool (N,), whether the answer to the clean face was right.
         away: bool (N,), whether the right label is another one than the target.
         reached: bool (N,), whether the answer to the adversarial face is the target.
+        clusters: int64 (N,); images with the same number depend on each other. None where none do.
     """
     candidates = attacked & right_clean & away
-    return proportion(int((candidates & reached).sum()), int(candidates.sum()))
+    return Shares(clusters).of(reached, candidates)
 
 
-def transfer_success(attacked: Bool, right: Bool, succeeded: Bool) -> Estimate:
+def transfer_success(
+    attacked: Bool, right: Bool, succeeded: Bool, clusters: Int64 | None = None
+) -> Estimate:
     """The share of successes among the attacked faces that several classifiers got right.
 
     With surrogate and target it says what transfers of what could; with all classifiers of a run
@@ -81,12 +94,15 @@ def transfer_success(attacked: Bool, right: Bool, succeeded: Bool) -> Estimate:
         attacked: bool (N,), whether the face was handed to the attack at all.
         right: bool (K, N), whether each of K classifiers was right about the clean face.
         succeeded: bool (N,), whether the target answered as the attacker wants.
+        clusters: int64 (N,); images with the same number depend on each other. None where none do.
     """
     candidates = attacked & right.all(axis=0)
-    return proportion(int((candidates & succeeded).sum()), int(candidates.sum()))
+    return Shares(clusters).of(succeeded, candidates)
 
 
-def robust_at(right_clean: Bool, conditions: Sequence[Condition]) -> list[dict[str, Any]]:
+def robust_at(
+    right_clean: Bool, conditions: Sequence[Condition], clusters: Int64 | None = None
+) -> list[dict[str, Any]]:
     """Robust at epsilon: the share of images that survive every attack up to each budget.
 
     An image survives at epsilon when its clean answer is right and no attack of that norm that was
@@ -99,6 +115,7 @@ def robust_at(right_clean: Bool, conditions: Sequence[Condition]) -> list[dict[s
     Args:
         right_clean: bool (N,), of all labelled images; a missed face is wrong.
         conditions: what was run; those with epsilon 0 break nothing.
+        clusters: int64 (N,); images with the same number depend on each other. None where none do.
 
     Returns:
         For each norm, in the order given, and each epsilon above 0 that occurs, ascending: `norm`,
@@ -106,6 +123,7 @@ def robust_at(right_clean: Bool, conditions: Sequence[Condition]) -> list[dict[s
         images each was run) and `estimate`, over the images that any of them was run on.
     """
     records: list[dict[str, Any]] = []
+    shares = Shares(clusters)
     for norm in dict.fromkeys(condition.norm for condition in conditions):
         own = [c for c in conditions if c.norm == norm and c.epsilon > 0]
         # What no attack was run on is no evidence: it would look like survival.
@@ -126,7 +144,7 @@ def robust_at(right_clean: Bool, conditions: Sequence[Condition]) -> list[dict[s
                     "epsilon": epsilon,
                     "attacks": names,
                     "images": {name: int(run_on[name].sum()) for name in names},
-                    "estimate": proportion(int(survives.sum()), int(tried.sum())),
+                    "estimate": shares.of(survives, tried),
                 }
             )
     return records

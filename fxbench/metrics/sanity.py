@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fxbench.metrics.paired import ALPHA, holm, one_sided_mid_p_mcnemar
+from fxbench.metrics.paired import ALPHA, discordant, holm, one_sided_mid_p_mcnemar
 
 if TYPE_CHECKING:
-    from fxbench.types import Bool
+    from fxbench.types import Bool, Int64
 
 STRONGER_WITH_EPSILON = "stronger-with-epsilon"
 NO_WEAKER = "no-weaker"
@@ -62,6 +62,8 @@ class Comparison:
         against: the other one.
         stronger: bool (n,), whether the image is still right under `what`.
         weaker: bool (n,), whether it is still right under `against`.
+        clusters: int64 (n,); images with the same number have one vote together. None where each
+            has its own.
     """
 
     check: str
@@ -69,6 +71,7 @@ class Comparison:
     against: str
     stronger: Bool
     weaker: Bool
+    clusters: Int64 | None = None
 
 
 def judge(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
@@ -107,8 +110,9 @@ def judge(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
                 f"{comparison.what} on {comparison.stronger.shape} images and "
                 f"{comparison.against} on {comparison.weaker.shape} are not the same images."
             )
-    only_stronger = np.array([int((c.weaker & ~c.stronger).sum()) for c in comparisons], np.int64)
-    only_weaker = np.array([int((c.stronger & ~c.weaker).sum()) for c in comparisons], np.int64)
+    votes = [discordant(np.stack([c.weaker, c.stronger]), c.clusters) for c in comparisons]
+    only_stronger = np.array([table[0, 1] for table in votes], np.int64)
+    only_weaker = np.array([table[1, 0] for table in votes], np.int64)
     tested = np.flatnonzero(only_stronger + only_weaker)
     p = np.full((2, len(comparisons)), np.nan)
     p_holm = p.copy()

@@ -24,10 +24,7 @@ def cross_entropy(distribution: _Float, probabilities: _Float) -> Estimate:
             does not count.
         probabilities: float (N, 8), of the same emotions.
     """
-    votes, answers = _counted(distribution, probabilities)
-    if not len(votes):
-        return without_interval(None, 0)
-    return without_interval(float(_cross_entropy(votes, answers).mean()), len(votes))
+    return _mean(losses(distribution, probabilities)[:, 0])
 
 
 def kl(distribution: _Float, probabilities: _Float) -> Estimate:
@@ -41,27 +38,30 @@ def kl(distribution: _Float, probabilities: _Float) -> Estimate:
         distribution: as for `cross_entropy`.
         probabilities: as for `cross_entropy`.
     """
-    votes, answers = _counted(distribution, probabilities)
-    if not len(votes):
-        return without_interval(None, 0)
-    # 0 log 0 is 0: a vote of 0 takes part with log 1.
-    entropy = -(votes * np.log(np.where(votes > 0, votes, 1.0))).sum(axis=1)
-    return without_interval(float((_cross_entropy(votes, answers) - entropy).mean()), len(votes))
+    return _mean(losses(distribution, probabilities)[:, 1])
 
 
-def _counted(
-    distribution: _Float, probabilities: _Float
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def losses(distribution: _Float, probabilities: _Float) -> npt.NDArray[np.float64]:
+    """The cross-entropy and the divergence of each face.
+
+    Args:
+        distribution: as for `cross_entropy`.
+        probabilities: as for `cross_entropy`.
+
+    Returns:
+        float64 (N, 2); NaN for a row that does not count.
+    """
     if distribution.shape != probabilities.shape:
         raise ValueError(
             f"Votes {distribution.shape} and probabilities {probabilities.shape} must be alike."
         )
-    rows = ~np.isnan(distribution).any(axis=1)
-    return distribution[rows].astype(np.float64), probabilities[rows].astype(np.float64)
+    votes = distribution.astype(np.float64)
+    crossed = -(votes * np.log(np.maximum(probabilities.astype(np.float64), FLOOR))).sum(axis=1)
+    # 0 log 0 is 0: a vote of 0 takes part with log 1.
+    entropy = -(votes * np.log(np.where(votes > 0, votes, 1.0))).sum(axis=1)
+    return np.stack([crossed, crossed - entropy], axis=1)
 
 
-def _cross_entropy(
-    votes: npt.NDArray[np.float64], answers: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    losses: npt.NDArray[np.float64] = -(votes * np.log(np.maximum(answers, FLOOR))).sum(axis=1)
-    return losses
+def _mean(values: npt.NDArray[np.float64]) -> Estimate:
+    known = values[~np.isnan(values)]
+    return without_interval(float(known.mean()) if len(known) else None, len(known))

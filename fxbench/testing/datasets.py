@@ -12,7 +12,7 @@ from fxbench.labels import EMOTIONS
 from fxbench.testing import videos
 from fxbench.testing.rows import ask, by_row, equal, read, sample, some_of
 from fxbench.testing.rules import NotTried, Refused, Rule, Trial
-from fxbench.types import Batch, Int64
+from fxbench.types import Answers, Batch, Int64
 
 SAMPLE = 2000
 """How many images of a split are read at most."""
@@ -81,8 +81,15 @@ def _counts_stable(trial: Trial) -> str:
                         f"{split} ({protocol}): {len(first.rows)} answers at first, then "
                         f"{len(again.rows)} or others."
                     )
+                if not np.array_equal(_together(first), _together(again)):
+                    raise Refused(f"{split} ({protocol}): other clusters at the second call.")
                 compared += 1
     return f"{compared} comparisons"
+
+
+def _together(answers: Answers) -> Int64:
+    """The clusters; where there are none each image by itself."""
+    return answers.rows if answers.clusters is None else answers.clusters
 
 
 def _fingerprint(trial: Trial) -> str:
@@ -238,7 +245,7 @@ RULES = (
     videos.CLIPS,
     Rule(
         "counts-stable",
-        "Ask again, and ask a second object: the same rows and labels.",
+        "Ask again, and ask a second object: the same rows, labels and clusters.",
         _counts_stable,
         _SEE_ANSWERS,
         ("answers",),

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from fxbench.adversary import aim, perturbed, seeds_of
+from fxbench.batching import BATCH
 from fxbench.faces import crops
 from fxbench.labels import EMOTIONS, column_of
-from fxbench.pipeline import BATCH
 from fxbench.types import Float32, UInt8
 
 pytestmark = [

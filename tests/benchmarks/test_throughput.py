@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fxbench.batching import BATCH
 from fxbench.faces import choose, crops
 from fxbench.labels import EMOTIONS
-from fxbench.pipeline import BATCH
 from fxbench.types import Batch, Boxes, UInt8
 
 pytestmark = [

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from fxbench import environment, exports, runner
+from fxbench.batching import BATCH
 from fxbench.chunks import Chunks
 from fxbench.faces import crops
-from fxbench.pipeline import BATCH
 from fxbench.selection import Selection
 
 pytestmark = [

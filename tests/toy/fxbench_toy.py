@@ -7,6 +7,7 @@ found like any other.
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -15,12 +16,30 @@ from fxbench.component import Component, Option
 
 
 def _log(what: str) -> None:
-    """Append a line to the file that TOY_LOG names, and dawdle as long as TOY_SLEEP says."""
+    """Append a line to the file that TOY_LOG names, and dawdle as long as TOY_SLEEP says.
+
+    Whoever takes away a file that begins as TOY_DIE says is killed at once. Where TOY_HOARD
+    is a file, more and more memory is taken.
+    """
     path = os.environ.get("TOY_LOG")
     if path:
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(what + "\n")
     time.sleep(float(os.environ.get("TOY_SLEEP", "0")))
+    _suffer(os.environ.get("TOY_DIE"), os.environ.get("TOY_HOARD"))
+
+
+def _suffer(die: str | None, hoard: str | None) -> None:
+    for path in sorted(Path(die).parent.glob(Path(die).name + "*")) if die else ():
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            continue
+        os.kill(os.getpid(), signal.SIGKILL)
+    hoarded = []
+    while hoard and Path(hoard).is_file():
+        hoarded.append(bytearray(os.urandom(1) * 50_000_000))
+        time.sleep(0.05)
 
 
 def _detector(min_mean: float = 0.0) -> object:

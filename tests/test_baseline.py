@@ -1,0 +1,140 @@
+"""A baseline is written so that its diff reads well, and read back as it was."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from fxbench import baseline
+from fxbench.answers import NOT_ASKED
+from fxbench.cli import cli
+from fxbench.compare import compare
+from fxbench.errors import SchemaError, UsageError
+from fxbench.labels import EMOTIONS
+from fxbench.metrics.classification import NOT_FOUND, OTHER
+from fxbench.sides import Side, estimates
+from fxbench.testing.gate_study import PLACE, drawn_side
+
+LABELS = np.arange(24) % 8
+TOPS = [LABELS, np.roll(LABELS, 1), np.where(LABELS == 3, OTHER, NOT_FOUND)]
+
+
+def side(*tops: np.ndarray) -> Side:
+    return drawn_side("made", LABELS, tops or TOPS)
+
+
+def test_a_baseline_holds_what_it_was_made_of(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "b.json"
+    silent = LABELS.copy()
+    silent[5] = NOT_ASKED
+    given = side(*TOPS, silent)
+    baseline.write(path, given)
+    read = baseline.read(path)
+    assert read.name == "the baseline b.json"
+    assert list(read.cells) == list(given.cells)
+    assert read.datasets["drawn"]["fingerprint"] == "drawn"
+    assert read.answered[PLACE].labels.tolist() == LABELS.tolist()
+    for cell in given.cells:
+        there, here = given.answered[PLACE].top(cell), read.answered[PLACE].top(cell)
+        assert here.tolist() == there.tolist()
+        for name, estimate in estimates(given.cells[cell]):
+            value = dict(estimates(read.cells[cell]))[name]["value"]
+            expected = estimate["value"]
+            assert value == (None if expected is None else pytest.approx(expected, abs=1e-6))
+    assert {cell.flipped.total for cell in compare(given, read).cells if cell.flipped} == {0}
+
+
+def test_every_answer_has_a_letter() -> None:
+    assert {baseline.LETTERS[letter] for letter in "nhusadfc"} == set(EMOTIONS)
+    assert len(set(baseline.LETTERS)) == 11
+
+
+def test_one_image_that_flips_changes_its_line_and_the_scores() -> None:
+    flipped = LABELS.copy()
+    flipped[2] = 0
+    lines = [baseline.baseline_text(side(top)).splitlines() for top in (LABELS, flipped)]
+    diff = list(difflib.unified_diff(*lines, n=0, lineterm=""))
+    added = [line[1:].strip() for line in diff if line.startswith("+") and line[1] != "+"]
+    assert '"2": "u n",' in added
+    assert any(line.startswith('"accuracy_end_to_end": {"value": 0.958333') for line in added)
+    assert len(added) <= 6
+
+
+def test_an_image_without_label_and_odd_names_survive(tmp_path: Path) -> None:
+    given = side(LABELS)
+    answered = given.answered[PLACE]
+    odd = ('"quoted".png', "<script>.png", "line\nbreak.png", "日本.png", *answered.ids[4:])
+    labels = np.where(np.arange(24) == 0, -1, LABELS)
+    baseline.write(
+        tmp_path / "b.json",
+        replace(given, answered={PLACE: replace(answered, ids=odd, labels=labels)}),
+    )
+    read = baseline.read(tmp_path / "b.json").answered[PLACE]
+    assert read.ids == odd
+    assert read.labels.tolist() == labels.tolist()
+    assert "日本.png" in (tmp_path / "b.json").read_text(encoding="utf-8")
+
+
+def test_cells_without_a_result_are_left_out_and_some_must_have_one() -> None:
+    cells = dict(side().cells)
+    first = next(iter(cells))
+    cells[first] = cells[first] | {"status": "failed"}
+    record = json.loads(baseline.baseline_text(replace(side(), cells=cells)))
+    assert first not in record["cells"]
+    assert first not in record["answers"][0]["columns"]
+    assert len(record["answers"][0]["images"]["0"]) == len("n ") + 2
+    with pytest.raises(UsageError, match="nothing to gate by"):
+        baseline.baseline_text(replace(side(), cells={}))
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda text: text[:-40], "no baseline, or is damaged"),
+        (lambda text: "[]", "expected a file that"),
+        (lambda text: text.replace('"schema": 1', '"schema": 99'), "upgrade"),
+        (lambda text: text.replace('"0": "n nu?"', '"0": "n nu"'), "is damaged"),
+        (lambda text: text.replace('"0": "n', '"0": "Z'), "is damaged"),
+        (lambda text: text.replace('"axes"', '"axis"'), "is damaged"),
+        (lambda text: text.replace('{"value": 1.0', '{"value": "one"'), "is damaged"),
+        (
+            lambda text: text.replace('{"dataset"', '{"attack": "a", "epsilon": "x", "dataset"'),
+            "damaged",
+        ),
+    ],
+)
+def test_a_file_that_is_none_is_refused(tmp_path: Path, change: object, what: str) -> None:
+    path = tmp_path / "b.json"
+    tops = [LABELS, np.full(24, 2), np.full(24, OTHER)]
+    text = baseline.baseline_text(side(*tops))
+    assert '"0": "n nu?"' in text
+    path.write_text(change(text), encoding="utf-8")  # type: ignore[operator]
+    with pytest.raises(SchemaError, match=what):
+        baseline.read(path)
+
+
+def test_a_baseline_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="fxbench baseline RUN -o FILE"):
+        baseline.read(tmp_path / "b.json")
+
+
+def test_the_command_writes_the_cells_that_are_wanted(tmp_path: Path) -> None:
+    from made_up import run
+
+    stored = run(tmp_path)
+    path = tmp_path / "b.json"
+    done = CliRunner().invoke(cli, ["baseline", str(stored.folder), "-o", str(path)])
+    assert done.exit_code == 0, done.output
+    assert "20 images" in done.output
+    every = baseline.read(path).cells
+    arguments = ["baseline", str(stored.folder), "-o", str(path), "--cell", "uniform"]
+    assert CliRunner().invoke(cli, arguments).exit_code == 0
+    some = baseline.read(path).cells
+    assert 0 < len(some) <= len(every)
+    assert all("uniform" in cell["axes"].values() for cell in some.values())

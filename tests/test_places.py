@@ -1,0 +1,194 @@
+"""Results on object storage, by way of a copy: fsspec's own storage in memory stands for it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+fsspec = pytest.importorskip("fsspec")
+
+from made_up_run import MadeUpRun  # noqa: E402 - after what may be skipped
+
+import fxbench  # noqa: E402
+from fxbench.cli import main  # noqa: E402
+from fxbench.errors import StoreError, UnavailableError, UsageError  # noqa: E402
+from fxbench.places import Place, is_remote  # noqa: E402
+from fxbench.store import RunFolder, load  # noqa: E402
+
+ADDRESS = "memory://bucket/results"
+SMALL = MadeUpRun(detectors=1, classifiers=2, conditions=0, images=20)
+
+
+@pytest.fixture
+def storage() -> Iterator[Any]:
+    system = fsspec.filesystem("memory")
+    system.store.clear()
+    yield system
+    system.store.clear()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Each name is another machine with a copy of its own."""
+
+    def make(name: str) -> Place:
+        monkeypatch.setenv("FXBENCH_CACHE", str(tmp_path / name))
+        return Place(ADDRESS)
+
+    return make
+
+
+def names(storage: Any) -> set[str]:
+    return {path.removeprefix("/bucket/results/") for path in storage.store}
+
+
+def test_what_one_machine_puts_another_fetches(storage: Any, machine: Any) -> None:
+    here = machine("here")
+    SMALL.write(here.folder / "one")
+    (here.folder / "one" / ".lock").touch()
+    assert here.put() == 4
+    assert names(storage) == {
+        "one/run.json",
+        "one/cells.jsonl",
+        "one/paired.parquet",
+        "one/answers/made-up-test-majority.parquet",
+    }
+    there = machine("there")
+    assert there.folder != here.folder
+    there.fetch()
+    assert load(there.folder / "one").cells == load(here.folder / "one").cells
+    assert there.put() == 0
+
+
+def test_the_record_of_a_run_is_put_last(
+    storage: Any, machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, order = machine("here"), []
+    put = storage.put_file
+    monkeypatch.setattr(
+        type(storage), "put_file", lambda self, a, b, **k: (order.append(b), put(a, b, **k))
+    )
+    SMALL.write(here.folder / "one")
+    here.put()
+    assert order[-1].endswith("one/run.json")
+
+
+def test_only_what_is_new_travels(storage: Any, machine: Any) -> None:
+    here, there = machine("here"), machine("there")
+    SMALL.write(here.folder / "one")
+    here.put()
+    there.fetch()
+    RunFolder(there.folder / "one").write_run(load(there.folder / "one").run | {"images": {"n": 1}})
+    assert there.put() == 1
+    here.fetch()
+    assert load(here.folder / "one").run["images"] == {"n": 1}
+    assert here.put() == 0
+
+
+def test_what_is_removed_is_removed_there_and_elsewhere(storage: Any, machine: Any) -> None:
+    here, there = machine("here"), machine("there")
+    run = RunFolder(here.folder / "one")
+    run.write_run({"id": "one", "status": "running", "plan": {}, "images": {}})
+    run.write_cell({"id": "a", "axes": {}, "status": "ok", "asked": True})
+    here.put()
+    there.fetch()
+    assert (there.folder / "one" / "cells" / "a.json").is_file()
+    run.tidy()
+    here.put()
+    assert names(storage) == {"one/run.json"}
+    there.fetch()
+    assert not (there.folder / "one" / "cells" / "a.json").exists()
+
+
+def test_what_could_not_be_put_stays_and_is_put_next_time(
+    storage: Any, machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = machine("here")
+    SMALL.write(here.folder / "one")
+
+    def fail(*_: object, **__: object) -> None:
+        raise PermissionError("no rights")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(storage), "put_file", fail)
+        with pytest.raises(StoreError, match="can't be written: PermissionError: no rights") as it:
+            here.put()
+    assert str(here.folder) in str(it.value)
+    here.fetch()
+    assert load(here.folder / "one").finished
+    assert here.put() == 4
+
+
+@pytest.mark.parametrize(
+    ("address", "error", "message"),
+    [
+        ("nowhere://x", UsageError, "nowhere://x can't be opened: Protocol not known"),
+        ("adl://x/y", UnavailableError, "Install that package with pip"),
+    ],
+)
+def test_an_address_that_nobody_can_open_is_said(
+    address: str, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        Place(address)
+
+
+def test_a_path_is_no_address() -> None:
+    assert not is_remote("results")
+    assert not is_remote("file:///tmp/results")
+    assert is_remote("s3://bucket/results")
+
+
+def test_commands_take_an_address(
+    storage: Any, machine: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, "--results", ADDRESS])
+        assert ended.value.code == 0
+        return capsys.readouterr().out
+
+    here = machine("here")
+    SMALL.write(here.folder / "one")
+    here.put()
+    machine("there")
+    rows = json.loads(command("leaderboard", "one", "--format", "json"))
+    assert [row["classifier"] for row in rows] == ["classifier-0", "classifier-1"]
+
+
+def test_a_run_is_put_when_it_is_done(
+    storage: Any, machine: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine("here")
+    monkeypatch.chdir(tmp_path)
+    command = (
+        "run --datasets mini --detectors full-frame --classifiers prior --attacks none --limit 20 "
+        f"--no-latency --results {ADDRESS}"
+    )
+    with pytest.raises(SystemExit) as ended:
+        main(shlex.split(command))
+    assert ended.value.code == 0
+    (record,) = [path for path in storage.store if path.endswith("/run.json")]
+    assert json.loads(storage.cat_file(record))["status"] == "finished"
+    assert any(name.endswith("/cells.jsonl") for name in names(storage))
+    assert not any("/cells/" in name or name.endswith(".lock") for name in names(storage))
+    assert not (tmp_path / "results").exists()
+
+
+def test_python_takes_an_address(
+    storage: Any, machine: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine("here")
+    monkeypatch.chdir(tmp_path)
+    plan = {"datasets": "mini", "detectors": "full-frame", "classifiers": "prior", "limit": 20}
+    made = fxbench.run(**plan, attacks="none", latency=False, threads=1, results=ADDRESS)
+    machine("there")
+    found = fxbench.load(made.folder.name, results=ADDRESS)
+    assert found.folder != made.folder
+    assert found.cells.equals(made.cells)
+    assert not (tmp_path / "memory:").exists()
