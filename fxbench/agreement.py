@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fxbench.errors import UsageError
@@ -27,20 +27,23 @@ OF_ALL_MODELS = "transfer_success_all"
 _PLACE = ("dataset", "split", "protocol")
 
 
-def check_datasets(runs: Iterable[StoredRun]) -> None:
+def check_datasets(runs: Mapping[str, StoredRun]) -> None:
     """See to it that the name of a dataset means the same images and labels in all runs.
+
+    Args:
+        runs: by what messages call them.
 
     Raises:
         UsageError: it does not.
     """
     known: dict[str, tuple[str, Mapping[str, Any]]] = {}
-    for run in runs:
+    for called, run in runs.items():
         for name, record in (run.run.get("datasets") or {}).items():
-            first, other = known.setdefault(name, (run.folder.name, record))
+            first, other = known.setdefault(name, (called, record))
             for what in ("split", "protocol", "fingerprint"):
                 if record.get(what) != other.get(what):
                     raise UsageError(
-                        f"{first} and {run.folder.name} can't be ranked together: the {what} of "
+                        f"{first} and {called} can't be ranked together: the {what} of "
                         f"{name} is {str(other.get(what))[:12]} in one and "
                         f"{str(record.get(what))[:12]} in the other. Merge runs of the same "
                         "images and labels."
@@ -64,7 +67,42 @@ def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
             continue
         if first is None or second is None or not _near(first, second):
             return f"{name} {_shown(first)} and {_shown(second)}"
-    return None if one.get("confusion") == other.get("confusion") else "other answers"
+    if one.get("confusion") != other.get("confusion"):
+        return "other answers"
+    for name in ("attack", "intervals", "points"):
+        # What an earlier version did not record says nothing about what a later one did.
+        first, second = (cell.get(name) for cell in (one, other))
+        if first and second and not _alike(first, second):
+            return f"other {name}"
+    return "other values of what is robust" if _robust_differs(one, other) else None
+
+
+def _robust_differs(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two runs that tried the same attacks found another share robust.
+
+    Where they tried other ones, or at other budgets, the shares are meant to differ.
+    """
+    told = [cell.get("robust") or () for cell in (one, other)]
+    tried = [
+        [
+            {name: value for name, value in record.items() if name != "estimate"}
+            for record in records
+        ]
+        for records in told
+    ]
+    return _alike(*tried) and not _alike(*told)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two values as JSON has them are the same, but for what is rounded differently."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+    if isinstance(one, Sequence) and isinstance(other, Sequence) and not isinstance(one, str):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(one, float) or isinstance(other, float):
+        both = isinstance(one, int | float) and isinstance(other, int | float)
+        return both and _near(one, other)
+    return bool(one == other)
 
 
 def without(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ run, while outputs lie in the cache, which may be freed.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
 import json
 import re
@@ -91,14 +93,28 @@ def write(folder: Path, answered: Answered) -> None:
         columns[f"{_GROUP}{name}"] = pa.array(texts, pa.string()).dictionary_encode()
     for cell in answered.cells:
         columns[f"{_CELL}{cell}"] = np.asarray(answered.tops[cell], np.int8)
-    about = {name: getattr(answered, name) for name in ("dataset", "split", "protocol")}
+    about = _about(answered)
     table = pa.table(columns).replace_schema_metadata(
         {b"fxbench": json.dumps({"schema": SCHEMA} | about).encode()}
     )
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", "-".join(about.values()))
-    write_atomic(folder / "answers" / f"{name}.parquet", buffer.getvalue())
+    values = list(about.values())
+    readable = re.sub(r"[^A-Za-z0-9_-]", "_", "-".join(values))
+    # The names alone are not enough: hyphens in them could stand anywhere, and some systems take
+    # large and small letters for the same.
+    told = hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]
+    path = folder / "answers" / f"{readable[:100]}-{told}.parquet"
+    write_atomic(path, buffer.getvalue())
+    # An earlier version called it so; two files of one source would be read twice.
+    older = path.with_name(f"{readable}.parquet")
+    with contextlib.suppress(SchemaError):
+        if older.is_file() and _about(_read(older)) == about:
+            older.unlink()
+
+
+def _about(answered: Answered) -> dict[str, str]:
+    return {name: getattr(answered, name) for name in ("dataset", "split", "protocol")}
 
 
 def read(folder: Path) -> tuple[Answered, ...]:
@@ -114,23 +130,39 @@ def read(folder: Path) -> tuple[Answered, ...]:
 
 
 def _read(path: Path) -> Answered:
-    import pyarrow as pa
-
     try:
         table = read_parquet(path)
         about = json.loads(table.schema.metadata[b"fxbench"])
-        schema = about["schema"]
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise SchemaError(
-            f"{path} is damaged: give the run's command again with another --results; what is in "
-            "the cache is not computed again."
-        ) from error
+        schema = int(about["schema"])
+    except _wrong() as error:
+        raise _damaged(path) from error
     if schema > SCHEMA:
         raise SchemaError(
             f"{path} has the schema {schema}, but this version of fxbench reads up to {SCHEMA}: "
             "upgrade it with pip install --upgrade fxbench."
         )
+    try:
+        return _made(about, table)
+    except _wrong() as error:
+        raise _damaged(path) from error
 
+
+def _wrong() -> tuple[type[Exception], ...]:
+    """What comes of reading a damaged file: Arrow's own errors, and what is not as it should be."""
+    import pyarrow as pa
+
+    known = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
+    return (*known, pa.ArrowException)
+
+
+def _damaged(path: Path) -> SchemaError:
+    return SchemaError(
+        f"{path} is damaged: give the run's command again with another --results; what is in the "
+        "cache is not computed again."
+    )
+
+
+def _made(about: Mapping[str, Any], table: Any) -> Answered:
     def named(prefix: str) -> list[str]:
         return [name for name in table.column_names if name.startswith(prefix)]
 

@@ -19,6 +19,7 @@ from fxbench.files import write_atomic
 from fxbench.labels import EMOTIONS
 from fxbench.metrics.classification import NOT_FOUND, OTHER
 from fxbench.sides import PLACE, Side, called, estimates, place
+from fxbench.tabular import escape_halves
 
 if TYPE_CHECKING:
     from fxbench.sides import Record
@@ -76,17 +77,30 @@ def baseline_text(side: Side) -> str:
         "letters": LETTERS,
         "answers": [_answers(one, cells) for one in side.answered.values()],
     }
-    return _dump(record, 0, "") + "\n"
+    return escape_halves(_dump(record, 0, "")) + "\n"
 
 
 def _cell(cell: Record) -> dict[str, Any]:
-    latency = cell.get("latency")
-    plain = None if latency is None else {k: _digits(v) for k, v in latency.items() if _is_plain(v)}
+    kept = as_kept(cell)
+    latency = kept["latency"]
+    plain = None if latency is None else {k: v for k, v in latency.items() if _is_plain(v)}
     return {
         "cell": called(cell["axes"]),
         "axes": cell["axes"],
         "images": (cell.get("images") or {}).get("n"),
         "latency": plain,
+        "metrics": kept["metrics"],
+    }
+
+
+def as_kept(cell: Record) -> dict[str, Any]:
+    """The latency of a cell and its other numbers, rounded as a baseline keeps them.
+
+    A run that is held against its own baseline has to have the same numbers, to the last digit.
+    """
+    latency = cell.get("latency")
+    return {
+        "latency": None if latency is None else {k: _digits(v) for k, v in latency.items()},
         "metrics": {
             name: {key: _short(value) for key, value in estimate.items()}
             for name, estimate in estimates(cell)

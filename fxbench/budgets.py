@@ -117,7 +117,15 @@ def read(path: Path) -> Budgets:
 
 _KEYS = ("significance", "images", "renamed", "floors", "budgets")
 _BUDGET_KEYS = ("metric", "drop", "rise", "factor", "significance", "cells")
-_FLOOR = re.compile(r"\s*([A-Za-z0-9_.]+)\s*(>=|<=)\s*([-+0-9.eE]+)\s*")
+_FLOOR = re.compile(r"\s*([A-Za-z0-9_./-]+)\s*(>=|<=)\s*([-+0-9.eE]+)\s*")
+_GOOD_WHEN_HIGH = re.compile(
+    r"accuracy|recall|precision|f1\b|f1_|^uar$|^auc$|^detection_rate$|^robust\."
+)
+"""Metrics of which more is better: what bounds growth would watch nothing but that."""
+_GOOD_WHEN_LOW = re.compile(
+    r"^(ece|ece_calibrated|brier|aurc|cross_entropy|kl|jitter)$|^nme|error|^false_|^flips"
+)
+"""And those of which less is: a drop would watch nothing but that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +170,16 @@ class _Reader:
         kind: Kind = kinds[0]  # type: ignore[assignment]
         if metric == LATENCY and kind != "factor":
             raise UsageError(f"{where}: latency has a factor, such as factor = 1.15.")
+        if kind != "drop" and _GOOD_WHEN_HIGH.search(metric):
+            raise UsageError(
+                f"{where}: {metric} is good when high, and a {kind} says how much a metric may "
+                "grow: give a drop in points, such as drop = 1.0."
+            )
+        if kind == "drop" and _GOOD_WHEN_LOW.search(metric):
+            raise UsageError(
+                f"{where}: {metric} is good when low, and a drop says how much a metric may fall: "
+                "give a rise in points, such as rise = 1.0."
+            )
         limit = self._number(where, entry, kind, None, 1 if kind == "factor" else 0, math.inf)
         significance = self._number(where, entry, "significance", level, 0, 1)
         return Budget(metric, kind, limit, significance, self._cells(where, entry), where)
@@ -178,6 +196,15 @@ class _Reader:
         if match is None or not math.isfinite(bound):
             raise UsageError(
                 f'{where}: expected a text such as "recall.fear >= 0.35", got {text!r}.'
+            )
+        if match[1] == LATENCY:
+            raise UsageError(
+                f"{where}: latency has no floor, as its time depends on the machine: give a "
+                'budget with metric = "latency" and a factor.'
+            )
+        if bound > 1 and _GOOD_WHEN_HIGH.search(match[1]):
+            raise UsageError(
+                f"{where}: {match[1]} is a share from 0 to 1, got {bound:g}: {bound / 100:g}?"
             )
         least = bound if match[2] == ">=" else None
         most = bound if match[2] == "<=" else None
@@ -225,7 +252,7 @@ class _Reader:
         if (
             isinstance(value, bool)
             or not isinstance(value, int | float)
-            or not low <= value <= high
+            or not (low <= value <= high and math.isfinite(value))
         ):
             upto = f"{low:g} to {high:g}" if math.isfinite(high) else f"{low:g} or more"
             raise UsageError(f"{where} {key}: expected a number, {upto}, got {value!r}.")

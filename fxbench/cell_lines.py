@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from fxbench.errors import SchemaError
 
@@ -62,7 +62,7 @@ class StoredCell(dict[str, Any]):
     def _whole(self) -> None:
         if self._details:
             details, self._details = self._details, b""
-            self.update(parse(details, self._where))
+            super().update(parse(details, self._where))
 
     def __missing__(self, key: str) -> Any:
         if not self._details:
@@ -109,6 +109,40 @@ class StoredCell(dict[str, Any]):
         """As of any dict."""
         self._whole()
         return super().items()
+
+    def __reversed__(self) -> Iterator[str]:
+        self._whole()
+        return super().__reversed__()
+
+    # What changes a cell reads the whole of it first, or the details would undo the change.
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._whole()
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        self._whole()
+        super().__delitem__(key)
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override]
+        self._whole()
+        super().update(other)
+        return self
+
+    def update(self, *given: Any, **named: Any) -> None:
+        """As of any dict."""
+        self._whole()
+        super().update(*given, **named)
+
+    def clear(self) -> None:
+        """As of any dict."""
+        self._whole()
+        super().clear()
+
+    def popitem(self) -> tuple[str, Any]:
+        """As of any dict."""
+        self._whole()
+        return super().popitem()
 
     def pop(self, key: str, *default: Any) -> Any:
         """As of any dict."""

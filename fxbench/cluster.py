@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import queue
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from fxbench.environment import THREAD_VARIABLES
 from fxbench.errors import StoppedError, UnavailableError, UsageError
+from fxbench.options import redacted
 
 CONNECT_S = 30.0
 """How long a scheduler may take to answer."""
@@ -42,10 +45,12 @@ class Cluster:
     Attributes:
         address: of the scheduler; None where workers are to be started here.
         count: how many to start.
+        threads: of the numerical libraries of each that is started here.
     """
 
-    def __init__(self, count: int | None, address: str | None) -> None:
-        self.count, self.address = count, address
+    def __init__(self, count: int | None, address: str | None, threads: int = 1) -> None:
+        self.count, self.address, self.threads = count, address, threads
+        self._variables: dict[str, str | None] = {}
         self._client: Any = None
         self._local: Any = None
         self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
@@ -72,29 +77,55 @@ class Cluster:
             self._client = distributed.Client(about, timeout=CONNECT_S, set_as_default=False)
         except ValueError as error:
             raise UsageError(
-                f"{self.address!r} is no address of a scheduler ({error}): expected is one such "
-                "as tcp://host:8786."
+                f"{self._shown!r} is no address of a scheduler ({self._told(error)}): "
+                "expected is one such as tcp://host:8786."
             ) from error
         except Exception as error:
             self.close()
-            what = f"no scheduler answers at {self.address}" if self.address else "none started"
+            what = f"no scheduler answers at {self._shown}" if self.address else "none started"
             raise StoppedError(
-                f"There are no workers: {what} ({type(error).__name__}: {error})."
+                f"There are no workers: {what} ({type(error).__name__}: {self._told(error)})."
             ) from error
         self._client.subscribe_topic(topic, self._heard)
 
     def _start(self) -> None:
         count = self.count or 1
-        with import_module("dask.config").set(_LOCAL):
-            self._local = import_module("distributed").LocalCluster(
-                n_workers=count,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                memory_limit=self.memory,
-                silence_logs=logging.CRITICAL,
-            )
+        distributed, config = import_module("distributed"), import_module("dask.config")
+        # A worker has NumPy before it can be told anything: its environment must say it. Dask says
+        # one thread there, but what this process's environment says goes before.
+        threads = dict.fromkeys(THREAD_VARIABLES, str(self.threads))
+        environ = "distributed.nanny.pre-spawn-environ"
+        self._variables = {name: os.environ.get(name) for name in threads}
+        os.environ.update(threads)
+        try:
+            with config.set(_LOCAL | {environ: config.get(environ) | threads}):
+                self._local = distributed.LocalCluster(
+                    n_workers=count,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    memory_limit=self.memory,
+                    silence_logs=logging.CRITICAL,
+                )
+        finally:
+            self._restore()
+
+    def _restore(self) -> None:
+        """Give this process its own environment again: Dask changes it to start a worker."""
+        for name, text in self._variables.items():
+            if text is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = text
+
+    @property
+    def _shown(self) -> str:
+        return redacted(self.address or "")
+
+    def _told(self, error: Exception) -> str:
+        """What Dask says; it may repeat the address."""
+        return str(error).replace(self.address, self._shown) if self.address else str(error)
 
     def close(self) -> None:
         """End the workers that were started here; leave others alone."""
@@ -103,6 +134,8 @@ class Cluster:
                 with contextlib.suppress(Exception):
                     opened.close(timeout=5)
         self._client = self._local = None
+        self._restore()
+        self._variables = {}
         self._calls.clear()
         self._events = queue.SimpleQueue()
 
@@ -130,6 +163,8 @@ class Cluster:
         """
         if self._client is None or self._client.status != "running":
             raise LostError
+        # One that ended may have been started again since this was looked at.
+        self._restore()
         try:
             return set(self._client.nthreads())
         except Exception as error:

@@ -168,7 +168,8 @@ def _adjusted(cells: Sequence[Compared]) -> list[Compared]:
     values = holm([_p(cells[index]) for index in family]).tolist()
     judged = list(cells)
     for index, p_holm in zip(family, values, strict=True):
-        judged[index] = replace(cells[index], p_holm=p_holm, verdict=_verdict(cells[index], p_holm))
+        verdict, why = _verdict(cells[index], p_holm)
+        judged[index] = replace(cells[index], p_holm=p_holm, verdict=verdict, why=why)
     return judged
 
 
@@ -176,11 +177,24 @@ def _p(cell: Compared) -> float:
     return 1.0 if cell.tested is None or cell.tested.p is None else cell.tested.p
 
 
-def _verdict(cell: Compared, p_holm: float) -> Verdict:
-    change = None if cell.tested is None else cell.tested.change
-    if change is None or change.value == 0 or p_holm > ALPHA:
-        return "no difference shown"
-    return "better" if change.value > 0 else "worse"
+def _verdict(cell: Compared, p_holm: float) -> tuple[Verdict, str | None]:
+    """The verdict of a cell that was tested, and what must be known beside it."""
+    tested = cell.tested
+    change = None if tested is None else tested.change
+    if tested is None or change is None or change.value == 0 or p_holm > ALPHA:
+        return "no difference shown", cell.why
+    # Each image counts in the change, each cluster has one vote in the test: where a large cluster
+    # goes the other way than most, the test is about the opposite of what the change says.
+    if tested.won is not None and tested.lost is not None:
+        votes = tested.won - tested.lost
+        if votes * change.value <= 0:
+            way = "better" if change.value > 0 else "worse"
+            against = (
+                f"more images are {way}, but of the clusters of images {tested.won:,} won and "
+                f"{tested.lost:,} lost"
+            )
+            return "no difference shown", "; ".join(filter(None, (cell.why, against)))
+    return ("better" if change.value > 0 else "worse"), cell.why
 
 
 def changed_components(before: Side, after: Side) -> tuple[str, ...]:

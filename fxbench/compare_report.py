@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from fxbench.latency_changes import untold
 from fxbench.sides import PLACE, called
-from fxbench.tabular import Column, Table
+from fxbench.tabular import Column, Table, dump_json, format_p
 
 if TYPE_CHECKING:
     from fxbench.compare import Compared, Comparison
@@ -68,7 +67,7 @@ def _row(cell: Compared) -> Row:
         "change": None
         if change is None
         else f"{100 * change.value:+.1f} [{100 * change.low:+.1f}, {100 * change.high:+.1f}]",
-        "p_holm": None if cell.p_holm is None else _p(cell.p_holm),
+        "p_holm": None if cell.p_holm is None else format_p(cell.p_holm),
         "changed": None
         if flipped is None or tested is None
         else f"{flipped.total:,} (lost {flipped.lost:,}, won {flipped.won:,})",
@@ -76,10 +75,6 @@ def _row(cell: Compared) -> Row:
         "verdict": cell.verdict,
         "why": cell.why,
     }
-
-
-def _p(value: float) -> str:
-    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def _latency(change: TimeChange | None) -> str | None:
@@ -138,7 +133,7 @@ def compare_json(comparison: Comparison) -> str:
         "only_after": [dict(axes) for axes in comparison.only_after],
         "changed": list(comparison.changed),
     }
-    return json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return dump_json(record, 1)
 
 
 def _plain(cell: Compared) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from fxbench.batching import Stretch, cuts
 from fxbench.chunks import Chunk, Chunks
 from fxbench.chunkwork import Work
+from fxbench.errors import PluginError
 from fxbench.keys import digest
 from fxbench.pipeline import changed
 
@@ -30,7 +31,8 @@ FEWEST_EACH = 2
 """With fewer shares for each worker than that, detectors are divided as well."""
 
 _SUMS = ("images", "seconds")
-_LISTS = ("unreadable", "rows", "ids", "unanswered", "adversarial")
+_DESCRIBING = ("labels", "shared")
+"""Lists that say what the columns hold, equal in all parts. Every other list grows by the batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,7 @@ def join(
     Raises:
         StoreError: a result can't be written.
         DataError: an image could be read at one time and not at another.
+        PluginError: stretches differ in what holds for all of a chunk, such as its labels.
     """
     if not stretches:
         return
@@ -172,10 +175,15 @@ def join(
 
 
 def discard(chunks: Chunks, work: Work, stretches: Iterable[Stretch]) -> None:
-    """Remove the results of stretches."""
+    """Remove the results of stretches, and of the same rows read in the other way.
+
+    Some may have been computed by themselves before one turned out to be uneven.
+    """
     for stretch in stretches:
-        for key in (*work.boxes.values(), *work.results):
-            chunks.remove(part_key(key, stretch))
+        for even in (True, False):
+            part = replace(stretch, even=even)
+            for key in (*work.boxes.values(), *work.results):
+                chunks.remove(part_key(key, part))
 
 
 def _joined(parts: Sequence[Chunk]) -> Chunk:
@@ -187,8 +195,14 @@ def _joined(parts: Sequence[Chunk]) -> Chunk:
     meta: dict[str, Any] = {}
     for part in parts:
         for name, value in part.meta.items():
-            if name in meta and (name in _SUMS or name in _LISTS):
+            grows = isinstance(value, list) and name not in _DESCRIBING
+            if name in meta and (name in _SUMS or grows):
                 meta[name] = meta[name] + value
             elif not meta.get(name):
+                # One without any face may have no labels.
                 meta[name] = value
+            elif value and value != meta[name]:
+                raise PluginError(
+                    f"Two parts of a chunk have another {name!r}: {meta[name]!r} and {value!r}."
+                )
     return Chunk(columns, meta)

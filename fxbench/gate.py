@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from fxbench.baseline import as_kept
 from fxbench.budgets import LATENCY, POINT, Budget, Budgets, Floor
 from fxbench.changes import Flip, Tested, count_flips, flips, is_tested, tested
 from fxbench.compare import changed_components, fewer_images, nearest
@@ -202,7 +203,7 @@ class _Gate:
                 why = f"{share}; at least {least} are asked for: see `images` in [gate]"
                 return replace(blank, why=why)
             if is_tested(budget.metric):
-                return _of_images(blank, tested(budget.metric, pair))
+                return _of_images(blank, beside, tested(budget.metric, pair))
         elif is_tested(budget.metric) and has_answers(after):
             return replace(blank, why=pair)
         return self._of_numbers(blank, beside, budget)
@@ -217,7 +218,8 @@ class _Gate:
             why = f"the baseline's are of {counts[0]} images, the run's of {counts[1]}"
             return replace(blank, why=f"{budget.metric} needs the same images: {why}")
         before, after = (
-            dict(estimates(cell)).get(budget.metric) or {} for cell in (beside.before, beside.after)
+            as_kept(cell)["metrics"].get(budget.metric) or {}
+            for cell in (beside.before, beside.after)
         )
         first, second = before.get("value"), after.get("value")
         if first is None and second is None:
@@ -247,7 +249,8 @@ class _Gate:
         elif not (self._has(beside.before, LATENCY) or self._has(after, LATENCY)):
             return
         else:
-            change = latency_change(beside.before, after, self._baseline, self._run)
+            sides = self._baseline, self._run
+            change = latency_change(as_kept(beside.before), as_kept(after), *sides)
         check = Check(
             after["id"],
             after["axes"],
@@ -273,9 +276,23 @@ class _Gate:
 
     def _floors(self) -> Iterator[Check]:
         for floor in self._budgets.floors:
-            for cell in self._run.cells.values():
-                if fits(cell["axes"], floor.cells):
-                    yield from _above(floor, cell)
+            for key, cell in self._here.items():
+                if not fits(cell["axes"], floor.cells):
+                    continue
+                if cell["status"] == "ok":
+                    yield from _above(floor, cell, self._there.get(key, {}))
+                elif key not in self._there and self._may_have(cell, floor.metric):
+                    # Of those in the baseline it is said already.
+                    why = f"{floor.text}: {reason(cell)}"
+                    yield Check(cell["id"], cell["axes"], floor.metric, "floor", "failed", why)
+
+    def _may_have(self, cell: Record, metric: str) -> bool:
+        """Whether a cell without a result was asked for, and would have had the metric."""
+        if cell["status"] == "skipped" and not cell.get("asked", True):
+            return False
+        every = (*self._baseline.cells.values(), *self._run.cells.values())
+        alike = [c for c in every if c["status"] == "ok" and set(c["axes"]) == set(cell["axes"])]
+        return not alike or any(self._has(other, metric) for other in alike)
 
     def _refuse_idle(self) -> None:
         """Say so where a budget or floor that somebody wrote down watches nothing."""
@@ -287,17 +304,18 @@ class _Gate:
             meant = [cell for cell in cells if fits(cell["axes"], one.cells)]
             if not meant:
                 raise UsageError(f"{one.origin}: no cell of the run or the baseline is meant.")
-            known = {name for cell in meant for name, _ in estimates(cell)} | {LATENCY}
+            known = {name for cell in meant for name, _ in estimates(cell)}
+            known |= {LATENCY} if isinstance(one, Budget) else set()
             if one.metric not in known and any(cell["status"] == "ok" for cell in meant):
                 raise UsageError(f"{one.origin}: {unknown_name('metric', one.metric, known)}")
 
 
-def _above(floor: Floor, cell: Record) -> Iterator[Check]:
-    """Whether a cell reaches a floor; nothing where it doesn't have the metric."""
+def _above(floor: Floor, cell: Record, before: Record) -> Iterator[Check]:
+    """Whether a cell reaches a floor; nothing where it never had the metric."""
     known = dict(estimates(cell))
-    if cell["status"] != "ok" or floor.metric not in known:
+    if floor.metric not in known and floor.metric not in dict(estimates(before)):
         return
-    value = known[floor.metric].get("value")
+    value = known.get(floor.metric, {}).get("value")
     check = Check(
         cell["id"],
         cell["axes"],
@@ -310,7 +328,9 @@ def _above(floor: Floor, cell: Record) -> Iterator[Check]:
         floor.least if floor.least is not None else floor.most,
     )
     if value is None:
-        yield replace(check, verdict="not comparable", why=f"{floor.text}: no image counts")
+        yield replace(
+            check, verdict="not comparable", why=f"{floor.text}: the run has no value of it"
+        )
     elif (floor.least is not None and value < floor.least) or (
         floor.most is not None and value > floor.most
     ):
@@ -319,10 +339,14 @@ def _above(floor: Floor, cell: Record) -> Iterator[Check]:
         yield check
 
 
-def _of_images(blank: Check, result: Tested) -> Check:
+def _of_images(blank: Check, beside: _Beside, result: Tested) -> Check:
     """By a paired test on the images that both have."""
     if result.change is None or result.before is None or result.after is None:
-        return replace(blank, verdict="passed", why="no image counts")
+        values = (dict(estimates(one)).get(result.metric) for one in (beside.before, beside.after))
+        if all(value is None or value.get("value") is None for value in values):
+            return replace(blank, verdict="passed", why="no image counts")
+        # Of a detector that finds no face any more, say: the baseline has a value, the run none.
+        return replace(blank, why=f"no image that both have counts in {result.metric}")
     check = _measured(blank, result.before, result.after)
     check = replace(check, images=result.images, test=result.test)
     if blank.rule != "factor":

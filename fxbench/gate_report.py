@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from fxbench.budgets import LATENCY
 from fxbench.judgement import NO, Check, Judgement
 from fxbench.latency_changes import untold
 from fxbench.sides import PLACE, called
-from fxbench.tabular import Column, Table, to_markdown
+from fxbench.tabular import Column, Table, clean, dump_json, format_p, to_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -106,7 +105,7 @@ def _row(check: Check) -> Row:
         "after": _value(check, check.after),
         "worse": _worse(check),
         "limit": _limit(check),
-        "p_holm": None if check.p_holm is None else _p(check.p_holm),
+        "p_holm": None if check.p_holm is None else format_p(check.p_holm),
         "flips": None if not flipped else f"{flipped.lost}/{flipped.won}/{flipped.other}",
         "verdict": check.verdict,
         "why": None if check.rule == "floor" and check.after is not None else check.why,
@@ -139,10 +138,6 @@ def _limit(check: Check) -> str | None:
     return f"{check.limit:g}x" if check.rule == "factor" else f"{check.limit:g} pt"
 
 
-def _p(value: float) -> str:
-    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
-
-
 def told(check: Check) -> str:
     """A check as a sentence: what happened to which cell."""
     name = called(check.axes)
@@ -155,7 +150,7 @@ def told(check: Check) -> str:
         before, after = _value(check, check.before), _value(check, check.after)
         numbers = f" went from {before} to {after}, worse by {_worse(check)}"
         numbers += f", where {_limit(check)} is the budget"
-        numbers += f" (p {_p(check.p_holm)})" if check.p_holm is not None else ""
+        numbers += f" (p {format_p(check.p_holm)})" if check.p_holm is not None else ""
     why = f": {check.why}" if check.why else ""
     return f"{name}: {check.verdict}: {check.metric}{numbers}{why}"
 
@@ -176,7 +171,7 @@ def gate_json(judgement: Judgement) -> str:
             for cell, flips in judgement.flips.items()
         },
     }
-    return json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return dump_json(record, 1)
 
 
 def _plain(check: dict[str, Any]) -> dict[str, Any]:
@@ -288,7 +283,8 @@ def github_annotations(judgement: Judgement) -> Iterator[str]:
 def _data(text: str) -> str:
     # An older form of command begins anywhere in a line with ##[.
     text = text.replace("##[", "## [")
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return clean(text)
 
 
 def _property(text: str) -> str:

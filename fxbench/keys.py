@@ -32,6 +32,7 @@ _CORE_MODULES = (
     "cloud/analyzer",
     "cloud/fitting",
     "containers",
+    "division",
     "enlarge",
     "faces",
     "facework",
@@ -76,6 +77,10 @@ _SCORING_MODULES = (
     "scoring_probabilities",
     "scoring_robustness",
     "scoring_spotting",
+    "timed_apart",
+    "timing_process",
+    "timing_work",
+    "timings",
 )
 """Those that a table's numbers depend on besides, with all of `metrics`."""
 

@@ -63,24 +63,37 @@ def merge(folders: Sequence[Path], output: Path, *, keep_first: bool = False) ->
     if (output / "run.json").exists():
         raise UsageError(f"{output} holds a run already: give another folder to -o.")
     stored = [load(folder) for folder in folders]
-    names = [str(run.run["id"]) for run in stored]
-    if len(stored) < 2 or len(set(names)) != len(names):
-        raise UsageError(
-            f"Merging takes two different runs at least, not {', '.join(names) or 'none'}."
-        )
+    # The same command has the same id on every machine: folders tell runs apart.
+    if len(stored) < 2 or len({folder.resolve() for folder in folders}) != len(stored):
+        names = ", ".join(str(run.run["id"]) for run in stored)
+        raise UsageError(f"Merging takes two different runs at least, not {names or 'none'}.")
     for run in stored:
         if not run.finished:
             raise UsageError(
                 f"The run {run.folder.name} is not finished: let the command that made it come to "
                 "its end, then merge."
             )
-    return _Merge(stored, RunFolder(output), keep_first=keep_first).execute()
+    named = dict(zip(_names(stored), stored, strict=True))
+    return _Merge(named, RunFolder(output), keep_first=keep_first).execute()
+
+
+def _names(runs: Sequence[StoredRun]) -> list[str]:
+    """What each run is called: its id, and where several have the same, so much of its path."""
+    ids = [str(run.run["id"]) for run in runs]
+    paths = [run.folder.resolve().parts for run in runs]
+    length = 2
+    while len({path[-length:] for path in paths}) != len(paths):
+        length += 1
+    return [
+        id_ if ids.count(id_) == 1 else "/".join(path[-length:])
+        for id_, path in zip(ids, paths, strict=True)
+    ]
 
 
 class _Merge:
     """One merging."""
 
-    def __init__(self, runs: list[StoredRun], folder: RunFolder, *, keep_first: bool) -> None:
+    def __init__(self, runs: dict[str, StoredRun], folder: RunFolder, *, keep_first: bool) -> None:
         self._runs = runs
         self._folder = folder
         self._keep_first = keep_first
@@ -88,23 +101,26 @@ class _Merge:
         self._answered: dict[Place, Answered] = {}
         self._cells: dict[str, Record] = {}
         self._origin: dict[str, StoredRun] = {}
-        self._differing: list[str] = []
-        self._by_id = {run.run["id"]: {cell["id"]: cell for cell in run.cells} for run in runs}
+        self._differing: dict[str, str] = {}
+        self._tops: dict[str, dict[str, Any]] = {}
+        self._by_id = {name: {cell["id"]: cell for cell in run.cells} for name, run in runs.items()}
         check_datasets(runs)
 
     def execute(self) -> Merged:
         """Everything, in order."""
-        parts = [answers.read(run.folder) for run in self._runs]
-        for run, answered in zip(self._runs, parts, strict=True):
-            for part in answered:
-                self._add_answers(run, part)
-        for run in self._runs:
+        for name, run in self._runs.items():
+            own = self._tops[name] = {}
+            for part in answers.read(run.folder):
+                own |= part.tops
+                self._add_answers(name, part)
+        for name, run in self._runs.items():
             for cell in run.cells:
-                self._add_cell(run, dict(cell))
+                self._add_cell(name, dict(cell))
         if self._differing and not self._keep_first:
             raise UsageError(
-                f"Two runs disagree about the same cell: {'; '.join(self._differing[:3])}. Leave "
-                "one of them out, or keep the first run's numbers with --keep-first."
+                "Two runs disagree about the same cell: "
+                f"{'; '.join(list(self._differing.values())[:3])}. Leave one of them out, or keep "
+                "the first run's numbers with --keep-first."
             )
         self._restore_order()
         self._compare_components()
@@ -124,7 +140,7 @@ class _Merge:
     def _note(self, text: str) -> None:
         self._merged.notes.append(text)
 
-    def _add_answers(self, run: StoredRun, part: Answered) -> None:
+    def _add_answers(self, run: str, part: Answered) -> None:
         where = (part.dataset, part.split, part.protocol)
         known = self._answered.get(where)
         if known is None:
@@ -133,12 +149,12 @@ class _Merge:
         for name in ("rows", "labels", "clusters"):
             if not np.array_equal(getattr(known, name), getattr(part, name)):
                 raise UsageError(
-                    f"{run.folder.name} was scored on other images of {' '.join(where)} than "
-                    f"{self._runs[0].folder.name} ({len(part.rows)} and {len(known.rows)}): merge "
+                    f"{run} was scored on other images of {' '.join(where)} than "
+                    f"{next(iter(self._runs))} ({len(part.rows)} and {len(known.rows)}): merge "
                     "runs of the same images, with the same --limit, in which the same ones could "
                     "be read."
                 )
-        # The first run's answers stay where two have the same cell.
+        # Which run's answers of a cell are kept is decided when the cells are known.
         self._answered[where] = Answered(
             *where,
             known.rows,
@@ -149,9 +165,10 @@ class _Merge:
             {**part.tops, **known.tops},
         )
 
-    def _add_cell(self, run: StoredRun, cell: Record) -> None:
+    def _add_cell(self, name: str, cell: Record) -> None:
+        run = self._runs[name]
         known = self._cells.get(cell["id"])
-        cell |= {"run": str(run.run["id"])}
+        cell |= {"run": name}
         if cell.get("latency"):
             cell["latency"] = {"machine": _machine(run.run)} | cell["latency"]
         if known is None or (known["status"] != "ok" and cell["status"] == "ok"):
@@ -164,7 +181,7 @@ class _Merge:
         differing = difference(known, cell)
         if differing:
             text = f"{described(cell)} has {differing} in {known['run']} and {cell['run']}"
-            self._differing.append(text)
+            self._differing.setdefault(cell["id"], text)
         if not known.get("latency") and cell.get("latency"):
             known["latency"] = cell["latency"]
             self._origin[cell["id"]] = run
@@ -180,7 +197,13 @@ class _Merge:
 
         self._cells = {cell["id"]: cell for cell in sorted(self._cells.values(), key=key)}
         for where, answered in self._answered.items():
-            tops = {id_: answered.tops[id_] for id_ in self._cells if id_ in answered.tops}
+            tops = {}
+            for id_, cell in self._cells.items():
+                # The answers are of the run that the numbers are of; another's, where it has none
+                # and the two agree.
+                own = self._tops[cell["run"]]
+                if id_ in answered.tops and (id_ in own or id_ not in self._differing):
+                    tops[id_] = own.get(id_, answered.tops[id_])
             self._answered[where] = Answered(
                 *where,
                 answered.rows,
@@ -192,10 +215,10 @@ class _Merge:
             )
 
     def _compare_components(self) -> None:
-        for text in self._differing:
+        for text in self._differing.values():
             self._note(f"{text}: the first run's was kept.")
         hashes: dict[str, set[str]] = {}
-        for run in self._runs:
+        for run in self._runs.values():
             for name, hash_ in (run.run.get("components") or {}).items():
                 hashes.setdefault(name, set()).add(hash_)
         several = [name for name, found in hashes.items() if len(found) > 1]
@@ -242,8 +265,8 @@ class _Merge:
             # What was tried within the run of the clean cell is in its record already.
             if key not in clean or {cell["run"] for cell in cells} == {clean[key]["run"]}:
                 continue
-            own = [run for run in self._runs if run.run["id"] in {cell["run"] for cell in cells}]
-            there = [self._by_id[run.run["id"]] for run in own]
+            own = {cell["run"] for cell in cells}
+            there = [known for name, known in self._by_id.items() if name in own]
             records = [cells_[id_] for cells_ in there if (id_ := clean[key]["id"]) in cells_]
             answered = self._answered.get(place(clean[key]))
             if not any(record.get("robust") for record in records) or answered is None:
@@ -263,24 +286,31 @@ class _Merge:
 
     def _rank(self) -> pairs.Pairs:
         found = []
-        tests = {run.run["id"]: pairs.read(run.folder) for run in self._runs}
+        tests = {name: pairs.read(run.folder) for name, run in self._runs.items()}
         before = {
-            run.run["id"]: {
+            name: {
                 condition: {cell["id"] for cell in family}
                 for condition, family in families(run.cells).items()
             }
-            for run in self._runs
+            for name, run in self._runs.items()
         }
         for condition, family in families(self._cells.values()).items():
             ids = {cell["id"] for cell in family}
-            whole = next((r for r, known in before.items() if known.get(condition) == ids), None)
+            having = [name for name, known in before.items() if known.get(condition) == ids]
+            kept = {cell["run"] for cell in family}
+            whole = next((name for name in having if kept == {name}), None)
+            ranking = None
+            if whole is None:
+                ranking = ranked(family, self._answered.get(place(family[0])))
+                if ranking is None and not ids & set(self._differing):
+                    whole = next(iter(having), None)
             if whole is not None:
-                # As the run ranked them: what is about videos can't be ranked without outputs.
+                # As the run ranked them: what is about videos can't be ranked without outputs. Its
+                # ranks are of its own numbers, so that none of them may be another run's.
                 found.append(tests[whole].among(ids))
                 for cell in family:
                     cell["rank"] = self._by_id[whole][cell["id"]].get("rank")
                 continue
-            ranking = ranked(family, self._answered.get(place(family[0])))
             for cell in family:
                 cell["rank"] = None if ranking is None else ranking.ranks[cell["id"]]
             if ranking is None:
@@ -306,7 +336,7 @@ class _Merge:
 
     def _record(self) -> dict[str, Any]:
         """The new `run.json`."""
-        records = [run.run for run in self._runs]
+        records = [run.run for run in self._runs.values()]
         now = datetime.now(UTC).isoformat(timespec="seconds")
         machines = list(dict.fromkeys(map(_machine, records)))
         environment = dict(records[0].get("environment") or {})
@@ -342,8 +372,9 @@ class _Merge:
             **together,
             "citations": citing.together(records),
             "merged": [
-                {name: record.get(name) for name in _KEPT} | {"plan": record["plan"]["key"]}
-                for record in records
+                {kept: run.run.get(kept) for kept in _KEPT}
+                | {"run": name, "plan": run.run["plan"]["key"]}
+                for name, run in self._runs.items()
             ],
             "notes": self._merged.notes,
         }

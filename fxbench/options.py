@@ -17,6 +17,9 @@ from fxbench.names import unknown_name
 ENVIRONMENT_PREFIX = "FXBENCH_OPT__"
 FILE_NAME = "fxbench.toml"
 _SECRET = re.compile(r"(^|_)(key|token|secret|password|credentials?)($|_)")
+_USER = re.compile(r"://[^/\s]*@")
+_BARE_USER = re.compile(r"^[^/\s]*@")
+_QUERY = re.compile(r"(://[^\s?#'\"]*)[?#][^\s'\"]*")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -71,12 +74,28 @@ def plain(value: Any) -> Any:
 
 def shown(name: str, value: Any) -> Any:
     """The value of an option as results and messages may hold it: a secret is redacted."""
-    return "(redacted)" if value is not None and is_secret(name) else plain(value)
+    if value is not None and is_secret(name):
+        return "(redacted)"
+    return redacted(value) if has_user(value) else plain(value)
 
 
 def is_secret(name: str) -> bool:
     """Whether an option or variable of that name holds what nobody else may see."""
     return _SECRET.search(name.lower()) is not None
+
+
+def has_user(value: Any) -> bool:
+    """Whether a value is an address with a user, and mostly a password, before its host."""
+    return isinstance(value, str) and _USER.search(value) is not None
+
+
+def redacted(address: str) -> str:
+    """An address as messages and records may hold it: without user, password and query.
+
+    A query may be a signature that lets whoever has it in. Text around an address stays.
+    """
+    bare = _BARE_USER.sub("", address) if "://" not in address else _USER.sub("://", address)
+    return _QUERY.sub(r"\1", bare)
 
 
 def resolve(

@@ -16,6 +16,7 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from fxbench.cell_lines import parse
 from fxbench.errors import SchemaError
 from fxbench.files import read_parquet, write_atomic
 
@@ -188,22 +189,39 @@ def read(folder: Path) -> Pairs:
 
 
 def _read(path: Path) -> Pairs:
-    import pyarrow as pa
-
     try:
         table = read_parquet(path)
         about = json.loads(table.schema.metadata[b"fxbench"])
-        schema, cells = about["schema"], tuple(about["cells"])
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise SchemaError(
-            f"{path} is damaged: delete its folder and give the run's command again; what is in "
-            "the cache is not computed again."
-        ) from error
+        schema = int(about["schema"])
+    except _wrong() as error:
+        raise _damaged(path) from error
     if schema > SCHEMA:
         raise SchemaError(
             f"{path} has the schema {schema}, but this version of fxbench reads up to {SCHEMA}: "
             "upgrade it with pip install --upgrade fxbench."
         )
+    try:
+        return _stored(tuple(about["cells"]), table)
+    except _wrong() as error:
+        raise _damaged(path) from error
+
+
+def _wrong() -> tuple[type[Exception], ...]:
+    """What comes of reading a damaged file: Arrow's own errors, and what is not as it should be."""
+    import pyarrow as pa
+
+    known = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
+    return (*known, pa.ArrowException)
+
+
+def _damaged(path: Path) -> SchemaError:
+    return SchemaError(
+        f"{path} is damaged: delete its folder and give the run's command again; what is in the "
+        "cache is not computed again."
+    )
+
+
+def _stored(cells: tuple[str, ...], table: Any) -> Pairs:
     place = {cell: index for index, cell in enumerate(cells)}
 
     def index(name: str) -> Int32:
@@ -222,9 +240,16 @@ def _within(folder: Path) -> Iterator[Pairs]:
     """The tests in the records of cells of schema 1, which held each of them twice."""
     path = folder / "cells.jsonl"
     lines = path.read_bytes().splitlines() if path.is_file() else []
-    records = [record for record in map(json.loads, lines) if record.get("paired")]
+    records = [record for line in lines if (record := parse(line, str(path))).get("paired")]
     if not records:
         return
+    try:
+        yield _of_records(records)
+    except (LookupError, TypeError, ValueError) as error:
+        raise _damaged(path) from error
+
+
+def _of_records(records: list[dict[str, Any]]) -> Pairs:
     ids = tuple(record["id"] for record in records)
     place = {cell: index for index, cell in enumerate(ids)}
     rows = [
@@ -235,4 +260,4 @@ def _within(folder: Path) -> Iterator[Pairs]:
     ]
     columns = list(zip(*rows, strict=True))
     kinds = (*[np.int32] * 4, *[np.float64] * 2)
-    yield _made(ids, [np.array(c, kind) for c, kind in zip(columns, kinds, strict=True)])
+    return _made(ids, [np.array(c, kind) for c, kind in zip(columns, kinds, strict=True)])

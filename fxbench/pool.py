@@ -18,6 +18,7 @@ from fxbench import remote
 from fxbench.cluster import Cluster, LostError
 from fxbench.errors import StoppedError, UnavailableError, UsageError
 from fxbench.files import write_atomic
+from fxbench.options import redacted
 from fxbench.remote import Known, Order, Outcome, Readiness
 
 if TYPE_CHECKING:
@@ -132,8 +133,9 @@ class Pool:
     @property
     def record(self) -> dict[str, Any]:
         """For `run.json`: the threads of each worker, and the machines that they were on."""
+        address = self.cluster.address
         return {
-            "scheduler": self.cluster.address,
+            "scheduler": None if address is None else redacted(address),
             "threads": self._order.threads,
             "machines": [{"host": host} | about for host, about in self._machines.items()],
         }
@@ -276,8 +278,9 @@ class Pool:
         else:
             job.ended += 1
             self._observer.note(f"A share failed, and is computed again: {answer}")
-            self._hands[name] = self._prepared(name)
+            # First of all the share: there may be no connection for anything else.
             yield job, None
+            self._hands[name] = self._prepared(name)
 
     def _refuse(self, hand: _Hand, why: str) -> None:
         hand.state = "unfit"

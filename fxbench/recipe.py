@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fxbench.errors import SchemaError
-from fxbench.options import Options, is_secret, resolve
+from fxbench.options import Options, has_user, is_secret, resolve
 from fxbench.registry import Registry, discover
 from fxbench.selection import Selection
 
@@ -59,7 +59,9 @@ class Recipe:
         Raises:
             UsageError: a component or option doesn't exist any more.
         """
-        secrets = {name: text for name, text in os.environ.items() if is_secret(name)}
+        secrets = {
+            name: text for name, text in os.environ.items() if is_secret(name) or has_user(text)
+        }
         components = [entry.component for entry in registry.entries]
         return resolve(components, self.settings, secrets)
 
@@ -105,6 +107,8 @@ class Recipe:
 def settings_of(options: Options, owners: set[str]) -> tuple[str, ...]:
     """What was set of these components, as texts `NAME.OPTION=VALUE`, without secrets.
 
+    A secret is what its name says to be one, and an address that names a user.
+
     Paths are absolute: who follows a recipe may be in another folder.
     """
     texts = []
@@ -112,6 +116,9 @@ def settings_of(options: Options, owners: set[str]) -> tuple[str, ...]:
         if owner in owners and not is_secret(name):
             # Options of one name are told apart by type; all come from the same text.
             value = next(iter(given.values.values()))
+            if has_user(value):
+                # An address with a password in it is a secret, whatever the option is called.
+                continue
             shown = value.absolute() if isinstance(value, Path) else value
             texts.append(f"{owner}.{name}={shown}")
     return tuple(texts)

@@ -6,6 +6,7 @@ worker reads the dataset itself and keeps what is finished in the cache that all
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import socket
@@ -267,10 +268,18 @@ def _bench_of(order: Order) -> _Bench:
         _benches.clear()
         if order.local:
             os.dup2(2, 1)
-        # Before NumPy is imported: its linear algebra reads the number of threads only then.
-        environment.fix_threads(order.threads)
+        _fix_threads(order.threads)
         _benches[order.run] = _made(order)
     return _benches[order.run]
+
+
+def _fix_threads(threads: int) -> None:
+    environment.fix_threads(threads)
+    # NumPy is here already, and its linear algebra has read the number of threads. A worker that
+    # was started for this had it in its environment; another one keeps what its own said, unless
+    # something here can tell the library.
+    with contextlib.suppress(ImportError):
+        import_module("threadpoolctl").threadpool_limits(limits=threads)
 
 
 def _made(order: Order) -> _Bench:

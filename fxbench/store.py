@@ -173,6 +173,11 @@ def load(folder: Path) -> StoredRun:
     _require(path, run, RUN_KEYS)
     for cell in cells:
         _require(compacted, cell, CELL_KEYS)
+    if run["status"] == "finished" and not cells and run["plan"].get("cells"):
+        raise SchemaError(
+            f"{compacted} is missing or empty, though the run is finished: delete its folder and "
+            "give the run's command again; what is in the cache is not computed again."
+        )
     return StoredRun(folder, run, cells)
 
 

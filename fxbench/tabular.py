@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,6 +28,12 @@ Show = Literal["always", "any", "varies"]
 Format = Literal["table", "md", "latex", "csv", "json"]
 
 MISSING = "-"
+_BLANKS = re.compile(r"[\t\n\r]+")
+_NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_MENTION = re.compile(r"(?<!\w)@(?=\w)")
+_WORDS = ("text", "named", "status")
+"""Formats of names and other words. Square brackets of the others are those of intervals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,11 @@ class Table:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Take from the texts what would do something to a terminal."""
+        object.__setattr__(self, "title", clean(self.title))
+        object.__setattr__(self, "notes", tuple(map(clean, self.notes)))
+
 
 def format_epsilon(epsilon: float | None) -> str:
     """A budget in units of [0, 1] pixels as people write it: `2/255`, `0`, or a plain number."""
@@ -81,6 +93,19 @@ def format_epsilon(epsilon: float | None) -> str:
     if epsilon not in (0, 1) and round(steps) and abs(steps - round(steps)) < 1e-3:
         return f"{round(steps)}/255"
     return f"{epsilon:g}"
+
+
+def format_p(value: float) -> str:
+    """A p value."""
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def clean(text: str) -> str:
+    """A text on one line, its control characters and half characters replaced.
+
+    File names may have such, and a terminal takes them for commands.
+    """
+    return _NO_TEXT.sub("\ufffd", _BLANKS.sub(" ", text))
 
 
 def letters(groups: Sequence[int]) -> str | None:
@@ -200,7 +225,7 @@ class Texts:
 def _text(column: Column, row: Row) -> str:
     if row.get(column.key) is None:
         return MISSING
-    return FORMATS[column.format](row, column.key)
+    return clean(FORMATS[column.format](row, column.key))
 
 
 def texts_of(table: Table) -> Texts:
@@ -280,7 +305,7 @@ def to_markdown(table: Table) -> str:
         "",
         _line(_escape(column.header) for column in shown.columns),
         _line(rule),
-        *(_line(map(_escape, row)) for row in shown.rows),
+        *(_line(map(_escape_cell, shown.columns, row)) for row in shown.rows),
     ]
     if table.notes:
         lines += ["", *(f"- {_escape(note)}" for note in table.notes)]
@@ -292,11 +317,26 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _escape(text: str) -> str:
-    return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").split())
+    """A sentence: code stays code, but what it cites makes no link, no picture and no mention."""
+    text = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    # GitHub mentions people even after a backslash; a blank of no width keeps it from that.
+    text = _MENTION.sub("@&#8203;", text.replace("](", "]\\("))
+    return " ".join(text.split())
+
+
+def _escape_cell(column: Column, text: str) -> str:
+    """A cell: words come from data, and are no Markdown at all."""
+    text = _escape(text)
+    if column.format not in _WORDS:
+        return text
+    return re.sub(r"!(?=\[)|[`\[\]]", r"\\\g<0>", text)
 
 
 def to_csv(rows: Table | Iterable[Row]) -> str:
-    """A header and one line a row: every key that any row has; nothing for a missing value."""
+    """A header and one line a row: every key that any row has; nothing for a missing value.
+
+    Texts are as they are, but for half characters, which no file can hold.
+    """
     records = list(rows.rows if isinstance(rows, Table) else rows)
     every: Row = {}
     for row in records:
@@ -312,7 +352,18 @@ def to_csv(rows: Table | Iterable[Row]) -> str:
     for row in records:
         values = map(row.get, keys)
         writer.writerow([words[v] if isinstance(v, bool) else v for v in values])
-    return buffer.getvalue()
+    return _SURROGATE.sub("\ufffd", buffer.getvalue())
+
+
+def dump_json(value: Any, indent: int = 2) -> str:
+    """As JSON, readable."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    return escape_halves(text) + "\n"
+
+
+def escape_halves(text: str) -> str:
+    """JSON with the half characters of file names, which no file can hold, as JSON escapes them."""
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def to_json(rows: Table | Iterable[Row]) -> str:
@@ -326,7 +377,7 @@ def to_json(rows: Table | Iterable[Row]) -> str:
             "notes": list(rows.notes),
         }
     )
-    return json.dumps(what, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return dump_json(what)
 
 
 def render(table: Table, format: Format = "table", width: int | None = None) -> str:  # noqa: A002 - the option's name

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,10 @@ from fxbench.types import Batch
 LIMIT_S = 300.0
 """What a process may take for an answer before it is ended."""
 _TAIL_BYTES = 2000
+_END_S = 5.0
+"""What a process may take to end that was asked to, or that was killed."""
+_LOOK_S = 1.0
+"""How often a process that has not answered yet is looked after; also what its reader may take."""
 
 
 @contextlib.contextmanager
@@ -96,6 +101,11 @@ class TimingProcess:
                 env=own | self._path(python),
                 text=True,
                 encoding="utf-8",
+                # What is no UTF-8 is an answer that makes no sense, not the end of all answers.
+                errors="replace",
+                # A group of its own, so that what a component starts can be ended with it. Ctrl-C
+                # doesn't reach it then: this process ends it when it leaves.
+                start_new_session=True,
             )
         except OSError as error:
             self._printed.close()
@@ -104,9 +114,11 @@ class TimingProcess:
                 f"{error.strerror or error}."
             ) from error
         self._lines: queue.Queue[str] = queue.Queue()
-        reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
-        reader.start()
+        self._reader = threading.Thread(
+            target=self._read, args=(self._process.stdout,), daemon=True
+        )
         try:
+            self._reader.start()
             self.about = self.ask(
                 {
                     "do": "begin",
@@ -117,8 +129,8 @@ class TimingProcess:
                     "images": str(images),
                 }
             )
-        except BaseException:
-            self.__exit__(None, None, None)
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
             raise
 
     @staticmethod
@@ -140,12 +152,17 @@ class TimingProcess:
             if self._process.stdin is not None:
                 self._process.stdin.close()
         try:
-            self._process.wait(5.0 if kind is None else 0.1)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_END_S if kind is None else 0.1)
+        finally:
+            # Also where it has ended: what it started may go on. And where Ctrl-C breaks the wait.
+            self._kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_S)
+        # The reader closes the pipe. Whoever left the group may hold the other end open for long,
+        # and to close this end would wait for the reader.
+        if self._reader.ident is not None:
+            self._reader.join(_LOOK_S)
         self._printed.close()
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,9 +179,9 @@ class TimingProcess:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         try:
-            line = self._lines.get(timeout=self._limit_s)
+            line = self._line()
         except queue.Empty as error:
-            self._process.kill()
+            self._kill()
             self._dead = (
                 f"The process that timed {self._what} gave no answer within {self._limit_s:.0f} s "
                 "and was ended."
@@ -184,14 +201,39 @@ class TimingProcess:
             ) from error
         return result
 
+    def _line(self) -> str:
+        """The next line; empty where none will come."""
+        end = time.monotonic() + self._limit_s
+        while (left := end - time.monotonic()) > 0:
+            # Seen before the queue is looked at: what it wrote before it died still counts.
+            dead = self._process.poll() is not None
+            try:
+                return self._lines.get(timeout=min(left, _LOOK_S))
+            except queue.Empty:
+                if dead:
+                    # What it started holds the pipe open, so that its end can't be read.
+                    return ""
+        raise queue.Empty
+
     def _read(self, stream: IO[str]) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError), stream:
             for line in stream:
                 self._lines.put(line)
         self._lines.put("")
 
+    def _kill(self) -> None:
+        """End the process and what it started."""
+        if sys.platform != "win32":
+            with contextlib.suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+
     def _death(self) -> str:
-        code = self._process.wait()
+        try:
+            code = self._process.wait(min(_END_S, self._limit_s))
+        except subprocess.TimeoutExpired:
+            self._kill()
+            return f"The process that timed {self._what} closed its output and was ended."
         if code < 0:
             try:
                 how = f"was ended by {signal.Signals(-code).name}"

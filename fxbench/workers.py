@@ -119,7 +119,8 @@ def executor(
     threads = settings.threads
     if threads is None:
         threads = 1 if count is None else max(1, environment.default_threads() // count)
-    pool = Pool(plan, recipe, Cluster(count, address), chunks.folder.parent, threads, observer)
+    cluster = Cluster(count, address, threads)
+    pool = Pool(plan, recipe, cluster, chunks.folder.parent, threads, observer)
     if not any(division.afield(plan, work).stages for work in works):
         yield Here()
         return

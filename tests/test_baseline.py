@@ -69,7 +69,14 @@ def test_one_image_that_flips_changes_its_line_and_the_scores() -> None:
 def test_an_image_without_label_and_odd_names_survive(tmp_path: Path) -> None:
     given = side(LABELS)
     answered = given.answered[PLACE]
-    odd = ('"quoted".png', "<script>.png", "line\nbreak.png", "日本.png", *answered.ids[4:])
+    odd = (
+        '"quoted".png',
+        "<script>.png",
+        "line\nbreak.png",
+        "日本.png",
+        "x\udc80",
+        *answered.ids[5:],
+    )
     labels = np.where(np.arange(24) == 0, -1, LABELS)
     baseline.write(
         tmp_path / "b.json",

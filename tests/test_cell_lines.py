@@ -86,6 +86,32 @@ SEEN: dict[str, Callable[[dict[str, Any]], Any]] = {
 }
 
 
+CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "set": lambda cell: cell.__setitem__("confusion", [[7]]),
+    "set a first one": lambda cell: cell.__setitem__("id", "b"),
+    "or in place": lambda cell: cell.__ior__({"confusion": [[7]]}),
+    "update by name": lambda cell: cell.update(confusion=[[7]]),
+    "update by pairs": lambda cell: cell.update([("confusion", [[7]])]),
+    "delete": lambda cell: cell.__delitem__("confusion"),
+    "pop": lambda cell: cell.pop("confusion"),
+    "pop an item": lambda cell: len(cell.popitem()),
+    "clear": lambda cell: cell.clear(),
+    "set a default": lambda cell: cell.setdefault("confusion", [[7]]),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_change_of_a_stored_cell_stays(change: Callable[..., Any]) -> None:
+    cell, record = stored(), json.loads(json.dumps(stored()))
+    assert change(cell) == change(record)
+    assert dict(cell) == record
+    assert cell.get("confusion") == record.get("confusion")
+
+
+def test_a_stored_cell_has_an_order() -> None:
+    assert list(reversed(stored())) == list(stored())[::-1]
+
+
 @pytest.mark.parametrize("see", SEEN.values(), ids=SEEN)
 def test_a_stored_cell_looks_like_the_record_it_was(see: Callable[..., Any]) -> None:
     assert see(stored()) == see(dict(RECORD))

@@ -98,6 +98,28 @@ def test_copies_of_an_image_have_one_vote() -> None:
     assert together.change.high > alone.change.high
 
 
+def test_a_change_and_its_test_that_point_opposite_ways_are_no_difference_shown() -> None:
+    # Of one large cluster 200 images are won, and of each of 30 small ones one is lost.
+    labels = np.zeros(1000, np.int64)
+    clusters = np.concatenate([np.repeat(np.arange(30), 20), np.full(400, 30)])
+    one, other = labels.copy(), labels.copy()
+    one[600:800] = 1
+    other[:600:20] = 1
+    first, second = (
+        replace(made, answered={PLACE: replace(made.answered[PLACE], clusters=clusters)})
+        for made in (drawn_side("run", labels, (tops,)) for tops in (one, other))
+    )
+    for sides, way, won, lost in (((first, second), 1, 1, 30), ((second, first), -1, 30, 1)):
+        (cell,) = compare(*sides).cells
+        assert cell.tested is not None
+        assert cell.tested.change is not None
+        assert cell.tested.change.value == pytest.approx(way * 0.17)
+        assert cell.p_holm is not None
+        assert cell.p_holm < 0.001
+        assert cell.verdict == "no difference shown"
+        assert f"of the clusters of images {won} won and {lost} lost" in str(cell.why)
+
+
 @pytest.mark.parametrize(
     ("metric", "first", "second", "images"),
     [

@@ -13,9 +13,9 @@ from made_up_faces import Patterns, Reads
 
 from fxbench import batching, division, runner
 from fxbench.batching import Stretch, UnevenError, batches, cuts
-from fxbench.chunks import Chunks
+from fxbench.chunks import Chunk, Chunks
 from fxbench.chunkwork import Work
-from fxbench.errors import DataError, FxbenchError
+from fxbench.errors import DataError, FxbenchError, PluginError
 from fxbench.pipeline import Pipeline
 from fxbench.progress import Silent
 from fxbench.registry import Registry
@@ -203,6 +203,67 @@ def test_an_image_that_is_unreadable_in_some_stretches_of_one_stage_alone_is_not
     with pytest.raises(DataError, match="have changed"):
         division.join(chunks, source, work, stretches, ())
     assert not list(chunks.sizes()) or {k for k, _ in chunks.sizes()} <= set(work.boxes.values())
+
+
+def parts_of(tmp_path: Path, *metas: dict[str, Any]) -> tuple[Chunks, str, Any]:
+    """A stage's parts of a chunk that say this of themselves, and how they are joined."""
+    made = prepared(tmp_path, detectors=("whole",), attacks=("none",))
+    (source,) = made.plan.sources
+    pipeline, chunks = pipeline_of(made, tmp_path / "cache")
+    (work,) = pipeline.pending(source)
+    stretches = cuts(source, work.answers.rows, len(metas))
+    key = next(iter(work.results))
+    for stretch, meta in zip(stretches, metas, strict=True):
+        about = {"images": 1, "unreadable": [], "seconds": 0.5} | meta
+        part = Chunk({"row": np.arange(stretch.begin, stretch.end, dtype=np.int32)}, about)
+        chunks.write(division.part_key(key, stretch), part)
+    return chunks, key, lambda: division.join(chunks, source, work, stretches, ())
+
+
+def test_every_list_about_a_chunk_is_joined(tmp_path: Path) -> None:
+    chunks, key, join = parts_of(
+        tmp_path,
+        {"followed": ["a"], "odd": [[1]], "labels": [], "scheme": "ibug-68", "shared": [[1, 2]]},
+        {"labels": ["joy", "fear"], "scheme": "ibug-68", "shared": [[1, 2]]},
+        {"followed": ["b", "c"], "odd": [[2]], "labels": ["joy", "fear"], "scheme": "ibug-68"},
+    )
+    join()
+    chunk = chunks.read(key)
+    assert chunk is not None
+    assert chunk.meta == {
+        "images": 3,
+        "seconds": 1.5,
+        "unreadable": [],
+        "followed": ["a", "b", "c"],
+        "odd": [[1], [2]],
+        "labels": ["joy", "fear"],
+        "scheme": "ibug-68",
+        "shared": [[1, 2]],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"), [("labels", ["joy"], ["fear"]), ("scheme", "ibug-68", "other")]
+)
+def test_parts_that_mean_something_else_are_no_chunk(
+    tmp_path: Path, name: str, one: Any, other: Any
+) -> None:
+    _, _, join = parts_of(tmp_path, {name: one}, {name: other})
+    with pytest.raises(PluginError, match=f"another '{name}'"):
+        join()
+
+
+def test_parts_that_were_read_in_another_way_are_removed_as_well(tmp_path: Path) -> None:
+    made = prepared(tmp_path, detectors=("whole",), attacks=("none",))
+    (source,) = made.plan.sources
+    pipeline, chunks = pipeline_of(made, tmp_path / "cache")
+    (work,) = pipeline.pending(source)
+    stretches = cuts(source, work.answers.rows, 2)
+    uneven = [division.replace(stretch, even=False) for stretch in stretches]
+    for stretch in (stretches[0], *uneven):
+        pipeline.run(source, [division.share_of(work, division.Share(0, 0, stretch), chunks)])
+    division.join(chunks, source, work, uneven, ())
+    assert {key for key, _ in chunks.sizes()} == set(work.boxes.values()) | set(work.results)
 
 
 class Sends(Whole):

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fxbench import baseline
-from fxbench.budgets import Budget, Budgets, Floor, read
+from fxbench.budgets import Budget, Budgets, Floor, Kind, read
 from fxbench.errors import UsageError
 from fxbench.gate import judge, watched_for_latency
 from fxbench.judgement import Check, Judgement
 from fxbench.latency_changes import latency_change, of_paired
+from fxbench.metrics.classification import NOT_FOUND
 from fxbench.metrics.paired import holm, one_sided_mid_p_mcnemar
 from fxbench.sides import Side
 from fxbench.testing import gate_study
@@ -201,6 +202,65 @@ def test_floors_hold_whatever_the_baseline_is() -> None:
     assert judgement.exit_code == 2
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "recall.fear"])
+def test_a_detector_that_finds_nothing_passes_no_budget(metric: str) -> None:
+    def valued(tops: np.ndarray, value: float | None) -> Side:
+        estimate = {"value": value, "low": None, "high": None, "n": 1000}
+        return with_cell(side(tops), metrics={metric: estimate})
+
+    gone, budgets = np.full_like(BEFORE, NOT_FOUND), Budgets((Budget(metric, "drop", 1.0),))
+    judgement = judge(valued(gone, None), valued(BEFORE, 0.7), budgets)
+    assert judgement.exit_code == 2
+    assert "no image that both have counts" in str(only(judgement, "not comparable").why)
+    assert judge(valued(gone, None), valued(gone, None), budgets).exit_code == 0
+
+
+def test_a_floor_on_a_cell_that_failed_does_not_pass() -> None:
+    base, run = side(BEFORE), side(BEFORE, BEFORE)
+    (key,) = set(run.cells) - set(base.cells)
+
+    def ended(**how: Any) -> Side:
+        record = dict(run.cells[key]) | {"metrics": {}, "reason": {"message": "boom"}} | how
+        return replace(run, cells=dict(run.cells) | {key: record})
+
+    budgets = Budgets(floors=(Floor("accuracy_end_to_end", 0.5, None),))
+    for status in ("failed", "skipped"):
+        judgement = judge(ended(status=status), base, budgets)
+        check = only(judgement, "failed")
+        assert (judgement.exit_code, check.rule, check.cell) == (1, "floor", key)
+        assert f"accuracy_end_to_end >= 0.5: {status}: boom" in str(check.why)
+    assert judge(ended(status="skipped", asked=False), base, budgets).exit_code == 0
+    # Cells of its kind never have that number, so the floor does not mean it.
+    other = Budgets(floors=(Floor("kl", None, 9.0),))
+    assert judge(ended(status="failed"), base, other).exit_code == 0
+    # One that the baseline has is told once.
+    assert len(judge(ended(status="failed"), run, budgets).of("failed")) == 1
+
+
+def test_a_floor_on_a_number_that_the_run_lost_does_not_pass() -> None:
+    kl = {"kl": {"value": 0.1, "low": None, "high": None, "n": 1000}}
+    budgets = Budgets((ACCURACY,), (Floor("kl", None, 0.5),))
+    assert judge(side(BEFORE), with_cell(side(BEFORE), metrics=kl), budgets).exit_code == 2
+    assert judge(side(BEFORE), side(BEFORE), budgets).exit_code == 0
+
+
+@pytest.mark.parametrize(("kind", "limit"), [("rise", 0.0), ("factor", 1.0)])
+def test_a_run_passes_its_own_baseline_to_the_last_digit(
+    tmp_path: Path, kind: Kind, limit: float
+) -> None:
+    def made(value: float) -> Side:
+        kl = {"kl": {"value": value, "low": None, "high": None, "n": 1000}}
+        return with_cell(timed(value), metrics=kl, images={"n": 1000})
+
+    run = made(0.123456449)
+    baseline.write(tmp_path / "b.json", run)
+    base = baseline.read(tmp_path / "b.json")
+    strict = Budgets((Budget("kl", kind, limit, 1.0), Budget("latency", "factor", 1.0, 1.0)))
+    assert [check.verdict for check in judge(run, base, strict).checks] == ["passed", "passed"]
+    worse = judge(made(0.123458), base, strict)
+    assert [check.verdict for check in worse.checks] == ["regression", "regression"]
+
+
 def test_a_budget_or_floor_that_watches_nothing_is_a_mistake() -> None:
     run = side(BEFORE)
     unknown = replace(ACCURACY, metric="accuracy_end_to_ends", origin="fxbench.toml [gate]")
@@ -209,6 +269,9 @@ def test_a_budget_or_floor_that_watches_nothing_is_a_mistake() -> None:
     nobody = replace(ACCURACY, cells={"detector": ("nobody",)}, origin="fxbench.toml [gate]")
     with pytest.raises(UsageError, match="no cell of the run or the baseline is meant"):
         judge(run, run, Budgets((nobody,)))
+    time = Floor("latency", None, 9.0, origin="fxbench.toml [gate]")
+    with pytest.raises(UsageError, match="'latency'"):
+        judge(run, run, Budgets(floors=(time,)))
     with pytest.raises(UsageError, match="nothing to gate"):
         judge(run, run, Budgets((Budget("kl", "rise", 1.0),)))
 
@@ -377,12 +440,19 @@ def test_budgets_are_read_from_a_file(tmp_path: Path) -> None:
         ("[[gate.budgets]]\ndrop = 1", "expected a metric"),
         ('[[gate.budgets]]\nmetric = "kl"', "one of drop"),
         ('[[gate.budgets]]\nmetric = "kl"\ndrop = 1\nrise = 1', "got drop and rise"),
-        ('[[gate.budgets]]\nmetric = "kl"\ndrop = -1', "0 or more, got -1"),
+        ('[[gate.budgets]]\nmetric = "kl"\nrise = -1', "0 or more, got -1"),
         ('[[gate.budgets]]\nmetric = "latency"\ndrop = 1', "latency has a factor"),
         ('[[gate.budgets]]\nmetric = "kl"\nfactor = 0.5', "1 or more, got 0.5"),
         ('[[gate.budgets]]\nmetric = "kl"\nrise = 1\ncells = { clasifier = "x" }', "'classifier'"),
         ('[[gate.budgets]]\nmetric = "kl"\nrise = 1\ncells = { classifier = {} }', "is a text"),
         ('[gate]\nfloors = ["recall.fear > 0.3"]', "such as"),
+        ('[[gate.budgets]]\nmetric = "accuracy"\nfactor = 1.1', "accuracy is good when high"),
+        ('[[gate.budgets]]\nmetric = "robust.l2.0.5"\nfactor = 1.1', "good when high"),
+        ('[[gate.budgets]]\nmetric = "recall.fear"\nrise = 1', "good when high"),
+        ('[[gate.budgets]]\nmetric = "cross_entropy"\ndrop = 1', "good when low"),
+        ('[[gate.budgets]]\nmetric = "accuracy"\ndrop = inf', "0 or more, got inf"),
+        ('[gate]\nfloors = ["accuracy >= 80"]', "a share from 0 to 1, got 80: 0.8?"),
+        ('[gate]\nfloors = ["latency <= 0.1"]', "latency has no floor"),
         ('[gate]\nfloors = "recall.fear >= 0.3"', "expected a list"),
         ('[gate]\nfloors = ["recall.fear >= 1e999"]', "such as"),
         ("[gate]\nrenamed = { a = 1 }", "expected a table"),
@@ -395,6 +465,22 @@ def test_budgets_that_are_not_right_are_refused(tmp_path: Path, text: str, what:
     with pytest.raises(UsageError) as error:
         read(path)
     assert what in str(error.value)
+
+
+def test_floors_may_name_robust_numbers_and_factors_those_that_are_good_when_low(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "fxbench.toml"
+    text = '[gate]\nfloors = ["robust.linf.8/255 >= 0.3", "robust.l2.1e-05 >= 1e-1"]\n'
+    for metric in ("aurc", "kl", "failure_rate", "false_positives_per_image", "latency"):
+        text += f'[[gate.budgets]]\nmetric = "{metric}"\nfactor = 1.1\n'
+    path.write_text(text, encoding="utf-8")
+    found = read(path)
+    assert [(f.metric, f.least) for f in found.floors] == [
+        ("robust.linf.8/255", 0.3),
+        ("robust.l2.1e-05", 0.1),
+    ]
+    assert len(found.budgets) == 5
 
 
 def test_the_budgets_that_the_page_shows_are_right(tmp_path: Path) -> None:

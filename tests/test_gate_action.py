@@ -18,7 +18,7 @@ TEXT = ACTION.read_text(encoding="utf-8")
 FAKE = """#!/bin/sh
 printf '%s\\n' "$@" >> "$CALLS"
 echo '##[error]' > made.md
-case "$1" in gate) shift; while [ $# -gt 0 ]; do
+case "$1" in run) exit "${RUN_CODE:-0}";; gate) shift; while [ $# -gt 0 ]; do
   [ "$1" = --markdown ] && printf 'a ##[error] b\\n' > "$2"; shift; done; exit "$CODE";; esac
 """
 
@@ -68,6 +68,24 @@ def test_the_action_gates_and_says_what_came_out(tmp_path: Path) -> None:
     assert "--paired" not in words
     assert put == "passed=true\n"
     assert printed == "a ## [error] b\n"
+
+
+@pytest.mark.parametrize("expected", [0, 1])
+def test_a_run_of_which_a_part_failed_is_gated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: int
+) -> None:
+    monkeypatch.setenv("RUN_CODE", "3")
+    code, words, _, put = call(tmp_path, expected, RUN="--datasets mini")
+    assert "gate" in words
+    assert (code, put) == (expected, f"passed={'false' if expected else 'true'}\n")
+
+
+def test_a_run_that_failed_is_not_gated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUN_CODE", "2")
+    (tmp_path / "output").touch()
+    code, words, _, put = call(tmp_path, RUN="--datasets mini")
+    assert "gate" not in words
+    assert (code, put) == (2, "")
 
 
 @pytest.mark.parametrize("expected", [1, 2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from test_compare import Fixed
 from fxbench import baseline
 from fxbench.budgets import Budgets, Floor
 from fxbench.cli import cli
+from fxbench.compare import compare
+from fxbench.compare_report import compare_json, image_tables
 from fxbench.gate import judge
 from fxbench.gate_report import (
     ANNOTATIONS,
@@ -29,7 +32,7 @@ from fxbench.gate_report import (
 from fxbench.judgement import Judgement
 from fxbench.paired_timing import Paired
 from fxbench.sides import Side
-from fxbench.tabular import render
+from fxbench.tabular import Column, Table, render
 from fxbench.testing.gate_study import PLACE, changed, drawn_answers, drawn_labels, drawn_side
 
 LABELS = drawn_labels(1000, np.random.default_rng(0))
@@ -124,6 +127,57 @@ def test_markdown_lists_the_images_that_flipped_and_escapes() -> None:
     assert 0 < len(lost) <= 50
     assert "more" in text
     assert gate_markdown(judge(side(BEFORE), side(BEFORE))).startswith("## fxbench gate: passed")
+
+
+ODD = "a|b ![i](http://e/x.png) [l](m) @team `c`\r\x1b[31mred\x85\udc80\n::error::y"
+"""A file name with a picture, a link, a mention, a terminal's command and half a character."""
+
+
+def with_odd_ids(given: Side) -> Side:
+    answered = given.answered[PLACE]
+    ids = tuple(f"{ODD}{number}" for number in answered.ids)
+    return replace(given, answered={PLACE: replace(answered, ids=ids)})
+
+
+def test_a_file_name_is_no_markdown_and_no_command_of_a_terminal() -> None:
+    before, now = with_odd_ids(side(BEFORE)), with_odd_ids(side(WORSE))
+    judgement = judge(now, before)
+    comparison = compare(before, now, images=True)
+    (table,) = image_tables(comparison)
+    text = gate_markdown(judgement)
+    name = r"a\|b \!\[i\]\(http://e/x.png) \[l\]\(m) @&#8203;team \`c\` "
+    assert name + "\ufffd\\[31mred\ufffd\ufffd ::error::y" in text
+    # Intervals and what a note cites as code stay as they are.
+    assert " pt [" in text
+    plain = render(table)
+    for made in (text, plain, render(table, "md"), render(table, "latex")):
+        assert made.encode()
+        assert not set("\x1b\r\x85") & set(made)
+    assert "![i](http://e/x.png) [l](m) @team `c`" in plain
+    assert not any(line.lstrip().startswith("::") for line in plain.splitlines())
+    for made in (gate_json(judgement), compare_json(comparison), render(table, "json")):
+        assert json.loads(made.encode().decode("utf-8"))
+        assert any(ODD in one for one in _texts(json.loads(made)))
+    assert render(table, "csv").encode()
+    assert all("\x1b" not in line for line in github_annotations(judgement))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts(one)
+
+
+def test_titles_and_notes_of_a_table_are_clean_and_their_code_is_code() -> None:
+    note = "see `images` in [gate] and [x](http://e), a@b, @c\x1b[0m"
+    table = Table("t\x1b\ud800", (Column("a", "accuracy % [95 % CI]", "interval"),), (), (note,))
+    text = render(table, "md")
+    assert "### t\ufffd\ufffd" in text
+    assert "| accuracy % [95 % CI] |" in text
+    assert "- see `images` in [gate] and [x]\\(http://e), a@b, @&#8203;c\ufffd[0m" in text
+    assert "\x1b" not in render(table)
 
 
 def test_a_summary_stays_within_what_github_takes() -> None:

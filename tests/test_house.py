@@ -73,7 +73,8 @@ JUDGES = {
     "baseline": NUMBERS | {"answers", "sides"},
     "budgets": {"errors", "names", "sides"},
     "judgement": set(),
-    "gate": NUMBERS | {"budgets", "changes", "compare", "judgement", "latency_changes", "sides"},
+    "gate": NUMBERS
+    | {"baseline", "budgets", "changes", "compare", "judgement", "latency_changes", "sides"},
     "gate_report": {"budgets", "judgement", "latency_changes", "sides", "tabular"},
 }
 """What compares runs reads results too, and reckons with them."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from fxbench.recipe import Recipe
 from fxbench.selection import Selection
 from fxbench.store import StoredRun
 from fxbench.tables import latency_table
+from fxbench.testing.slowed import Slowed
 from fxbench.timed_apart import TimingProcess, images_file
 from fxbench.types import Batch, Frames
 
@@ -201,6 +204,70 @@ def test_odd_answers_are_told(start: Start, tmp_path: Path, code: str, message: 
         start(python=_python(tmp_path, code))
     with pytest.raises(PluginError, match="can't be started"):
         start(python=tmp_path / "nowhere")
+
+
+ANSWER = """read line; echo '{"answer": {}}'"""
+AWAY = f"{sys.executable} -c 'import os, time; os.setsid(); time.sleep(8)'"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_what_a_process_started_ends_with_it(
+    start: Start, tmp_path: Path, error: type[BaseException] | None
+) -> None:
+    begin = time.monotonic()
+    python = _python(tmp_path, f"{ANSWER}; sleep 30 & cat > /dev/null")
+    with contextlib.suppress(KeyboardInterrupt), start(python=python) as process:
+        if error is not None:
+            raise error
+    # Nobody holds the pipe open any more, so that its reader came to the end.
+    process._reader.join(5)
+    assert not process._reader.is_alive()
+    assert time.monotonic() - begin < 15
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+def test_nobody_waits_for_what_left_the_group(start: Start, tmp_path: Path) -> None:
+    with start(python=_python(tmp_path, f"{ANSWER}; {AWAY} & sleep 0.5; read line")) as process:
+        begin = time.monotonic()
+        with pytest.raises(PluginError, match="ended with exit code 0"):
+            # It is dead, which the pipe doesn't say.
+            process.ask({"do": "nothing"})
+    process.__exit__(None, None, None)
+    assert time.monotonic() - begin < 7
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (r"printf '\377\376 noise\n'", "answered nonsense: '\ufffd\ufffd noise"),
+        ("exec >&-", "closed its output and was ended"),
+    ],
+)
+def test_a_process_that_answers_no_more_is_ended(
+    start: Start, tmp_path: Path, code: str, message: str
+) -> None:
+    begin = time.monotonic()
+    with pytest.raises(PluginError, match=message):
+        start(python=_python(tmp_path, f"{code}; exec sleep 30"), limit_s=1.0)
+    assert time.monotonic() - begin < 10
+
+
+def test_what_the_study_plants_is_work_and_no_waiting() -> None:
+    class Waits:
+        labels = face = None
+
+        def predict(self, faces: Any) -> Any:
+            end = time.thread_time() + 0.02
+            while time.thread_time() < end:
+                pass
+            time.sleep(0.1)
+            return faces
+
+    begin = time.thread_time()
+    assert Slowed(Waits(), 2.0).predict(7) == 7  # type: ignore[arg-type]
+    assert 0.04 <= time.thread_time() - begin < 0.06
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from made_up import entry, run
 from made_up_run import MadeUpRun
 
 from fxbench import answers, pairs
+from fxbench.agreement import difference
 from fxbench.cli import main
 from fxbench.errors import UsageError
 from fxbench.labels import EMOTIONS
@@ -123,6 +124,95 @@ def test_a_cell_with_two_numbers_is_refused_or_noted(tmp_path: Path) -> None:
     kept = load(tmp_path / "both")
     assert kept.run["notes"] == merged.notes
     assert told(kept) == told(load(tmp_path / "a"))
+
+
+def test_ranks_are_of_the_answers_that_are_kept(tmp_path: Path) -> None:
+    class Other(MadeUpRun):
+        def top(self, number: int) -> np.ndarray:
+            top = super().top(number).copy()
+            top[:120] = (self.answers.labels[:120] + 1) % 8
+            return top
+
+    def worse(cell: dict[str, Any]) -> None:
+        cell["metrics"]["accuracy_end_to_end"]["value"] = 0.125
+
+    small = {"detectors": 1, "classifiers": 3, "conditions": 0}
+    Other(**small, only=classifier(2)).write(tmp_path / "a")
+    altered(tmp_path / "a", worse)
+    MadeUpRun(**small).write(tmp_path / "b")
+    runs = [tmp_path / "a", tmp_path / "b"]
+    merge(runs, tmp_path / "both", keep_first=True)
+    both, (answered,) = load(tmp_path / "both"), answers.read(tmp_path / "both")
+    right = {cell["id"]: answered.top(cell["id"]) == answered.labels for cell in both.cells}
+    for one, other, better, worse_, *_ in paired_tests(tmp_path / "both"):
+        assert better == (right[one] & ~right[other]).sum()
+        assert worse_ == (right[other] & ~right[one]).sum()
+    (altered_one,) = [cell for cell in both.cells if cell["axes"]["classifier"] == "classifier-2"]
+    assert (altered_one["run"], altered_one["rank"]["of"]) == ("a", 3)
+    # Without the answers that the kept numbers are of, there is nothing to rank by.
+    (kept,) = (tmp_path / "a" / "answers").iterdir()
+    kept.unlink()
+    merged = merge(runs, tmp_path / "without", keep_first=True)
+    assert any("unranked: their runs hold no answers" in note for note in merged.notes)
+    assert altered_one["id"] not in answers.read(tmp_path / "without")[0].cells
+
+
+def test_a_family_that_can_t_be_ranked_anew_keeps_ranks_that_agree(tmp_path: Path) -> None:
+    def video(cell: dict[str, Any]) -> None:
+        cell["video"] = {"clips": 2}
+
+    runs = [
+        altered(part(tmp_path / "a", classifier(1)), video),
+        altered(part(tmp_path / "b", classifier(0, 1)), video),
+    ]
+    assert not merge(runs, tmp_path / "both").notes
+    ranks = {cell["id"]: cell["rank"] for cell in load(tmp_path / "both").cells}
+    assert ranks == {cell["id"]: cell["rank"] for cell in load(runs[1]).cells}
+
+
+def test_runs_of_one_name_on_two_machines_are_two(tmp_path: Path) -> None:
+    runs = [
+        part(tmp_path / "here" / "a", classifier(0)),
+        part(tmp_path / "there" / "a", classifier(1)),
+        part(tmp_path / "there" / "b", classifier(2)),
+    ]
+    merge(runs, tmp_path / "all")
+    stored = load(tmp_path / "all")
+    assert {cell["run"] for cell in stored.cells} == {"here/a", "there/a", "b"}
+    told_of = [(record["id"], record["run"]) for record in stored.run["merged"]]
+    assert told_of == [("a", "here/a"), ("a", "there/a"), ("b", "b")]
+
+
+@pytest.mark.parametrize(
+    ("key", "first", "second", "differs"),
+    [
+        ("attack", {"queries": {"median": 9}}, {"queries": {"median": 8}}, True),
+        ("attack", {"distance": {"median": 0.5}}, {"distance": {"median": 0.5 + 1e-9}}, False),
+        ("attack", {"queries": {"median": 9}}, None, False),
+        ("intervals", [{"spotted": [{"onset": 3}]}], [{"spotted": [{"onset": 4}]}], True),
+        ("intervals", [{"spotted": []}], [{"spotted": [{"onset": 4}]}], True),
+        ("points", 68, 51, True),
+        ("points", 68, 68, False),
+        (
+            "robust",
+            [{"attacks": ["a"], "estimate": {"value": 0.5}}],
+            [{"attacks": ["a"], "estimate": {"value": 0.25}}],
+            True,
+        ),
+        (
+            "robust",
+            [{"attacks": ["a"], "estimate": {"value": 0.5}}],
+            [{"attacks": ["a", "b"], "estimate": {"value": 0.25}}],
+            False,
+        ),
+    ],
+)
+def test_everything_that_a_cell_says_must_agree(
+    key: str, first: Any, second: Any, *, differs: bool
+) -> None:
+    found = difference({key: first}, {key: second})
+    assert (found is not None) is differs
+    assert found is None or key in found
 
 
 def test_what_failed_here_and_not_there_has_its_result(tmp_path: Path) -> None:

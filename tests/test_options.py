@@ -9,7 +9,7 @@ import pytest
 from fxbench.component import Component, Option
 from fxbench.errors import UsageError
 from fxbench.names import unknown_name
-from fxbench.options import resolve
+from fxbench.options import has_user, redacted, resolve, shown
 
 CNN = Component(
     "my-cnn",
@@ -147,3 +147,27 @@ def test_what_looks_like_a_secret_is_not_recorded() -> None:
     record = resolve([CNN], ["my-cnn.api_key=hunter2", "my-cnn.size=3"]).record(CNN)
     assert record["given"] == {"api_key": "(redacted)", "size": 3}
     assert "hunter2" not in str(record)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("s3://bucket/a@b", "s3://bucket/a@b"),
+        ("ftp://me:p@ss:w?rd@host:21/x", "ftp://host:21/x"),
+        ("https://host/x?signature=abc#token", "https://host/x"),
+        ("simplecache::s3://key:secret@bucket/x", "simplecache::s3://bucket/x"),
+        ("me:hush@host:8786", "host:8786"),
+        ("tcp://host:8786", "tcp://host:8786"),
+        ("nobody at 'tls://me:hush@host?a=b', it says", "nobody at 'tls://host', it says"),
+    ],
+)
+def test_an_address_is_shown_without_what_is_secret(address: str, expected: str) -> None:
+    assert redacted(address) == expected
+
+
+def test_an_option_that_holds_a_password_in_an_address_is_redacted() -> None:
+    assert has_user("http://me:hush@host/x")
+    assert not has_user("me@host")
+    assert not has_user(7)
+    assert shown("server", "http://me:hush@host/x") == "http://host/x"
+    assert shown("server", "http://host/x?y=1") == "http://host/x?y=1"

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from fxbench import pairs
@@ -68,6 +69,36 @@ def test_a_run_of_schema_1_still_tells_its_tests(tmp_path: Path) -> None:
     assert stored.run["id"] == "old"
     assert len(stored.cells) == 8
     assert not any("paired" in cell for cell in stored.cells)
+
+
+def test_whatever_a_damaged_file_lacks_is_said_in_a_sentence(tmp_path: Path) -> None:
+    pairs.write(tmp_path, a_family("abc"))
+    path = tmp_path / pairs.FILE
+    table = pq.read_table(path)
+    about = table.schema.metadata
+    for broken in (
+        table.drop(["p"]).replace_schema_metadata(about),
+        table.drop(["first"]).replace_schema_metadata(about),
+        table.set_column(0, "first", [["a"] * len(table)]).replace_schema_metadata(about),
+        *(
+            table.replace_schema_metadata({b"fxbench": text})
+            for text in (b"[]", b'{"schema": 1, "cells": []}', b'{"schema": "x", "cells": []}')
+        ),
+        table.replace_schema_metadata({b"fxbench": b'{"schema": null, "cells": []}'}),
+        table.replace_schema_metadata({b"fxbench": b'{"schema": Infinity, "cells": []}'}),
+    ):
+        pq.write_table(broken, path)
+        with pytest.raises(SchemaError, match=r"paired\.parquet is damaged"):
+            pairs.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"id": "a", "pai', '{"id": "a", "paired": [{"cell": "b"}]}', "[]"]
+)
+def test_damaged_cells_of_schema_1_are_said_in_a_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "cells.jsonl").write_text(text)
+    with pytest.raises(SchemaError, match=r"cells\.jsonl is damaged"):
+        pairs.read(tmp_path)
 
 
 def test_a_damaged_file_and_a_newer_one_are_refused(

@@ -52,11 +52,12 @@ def test_what_one_machine_puts_another_fetches(storage: Any, machine: Any) -> No
     SMALL.write(here.folder / "one")
     (here.folder / "one" / ".lock").touch()
     assert here.put() == 4
+    (answers,) = (here.folder / "one" / "answers").iterdir()
     assert names(storage) == {
         "one/run.json",
         "one/cells.jsonl",
         "one/paired.parquet",
-        "one/answers/made-up-test-majority.parquet",
+        f"one/answers/{answers.name}",
     }
     there = machine("there")
     assert there.folder != here.folder
@@ -122,6 +123,107 @@ def test_what_could_not_be_put_stays_and_is_put_next_time(
     here.fetch()
     assert load(here.folder / "one").finished
     assert here.put() == 4
+
+
+def put_raw(storage: Any, path: str, content: bytes = b"theirs") -> None:
+    """An object of any name, as storage takes them."""
+    with storage.open("/bucket/results/ordinary", "wb") as file:
+        file.write(content)
+    storage.store[path] = storage.store.pop("/bucket/results/ordinary")
+
+
+@pytest.mark.parametrize(
+    "name", ["/{}/evil", "../../evil", "one/../../evil", "a//b", "./a", "a\\b", "C:evil", "a\0b"]
+)
+def test_no_object_is_written_outside_of_the_copy(
+    storage: Any, machine: Any, tmp_path: Path, name: str
+) -> None:
+    here = machine("here")
+    put_raw(storage, "/bucket/results/a-good-one")
+    put_raw(storage, f"/bucket/results/{name.format(tmp_path)}")
+    with pytest.raises(StoreError, match=r"which is none below a folder\. .* remove it"):
+        here.fetch()
+    assert not list(tmp_path.rglob("*evil*"))
+    assert not list(tmp_path.rglob("a-good-one"))
+
+
+def test_a_link_in_the_copy_leads_nowhere(storage: Any, machine: Any, tmp_path: Path) -> None:
+    here = machine("here")
+    here.folder.mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    (here.folder / "one").symlink_to(tmp_path / "outside")
+    put_raw(storage, "/bucket/results/one/run.json")
+    with pytest.raises(StoreError, match=r"outside of .*, by a link"):
+        here.fetch()
+    assert not list((tmp_path / "outside").iterdir())
+
+
+def test_an_object_that_stands_for_a_folder_is_passed_over(storage: Any, machine: Any) -> None:
+    here = machine("here")
+    put_raw(storage, "/bucket/results/", b"")
+    here.fetch()
+    assert not [path for path in here.folder.iterdir() if not path.name.startswith(".places")]
+
+
+@pytest.mark.parametrize("key", ["../../mine", "/mine"])
+def test_what_is_known_removes_nothing_outside(
+    storage: Any, machine: Any, tmp_path: Path, key: str
+) -> None:
+    here = machine("here")
+    here.fetch()
+    (mine := here.folder.parent.parent / "mine").touch()
+    (here.folder / ".places.json").write_text(json.dumps({key: [None, None]}))
+    for act in (here.fetch, here.put):
+        with pytest.raises(StoreError, match="none below a folder"):
+            act()
+    assert mine.exists()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}'])
+def test_damage_in_what_is_known_is_said(storage: Any, machine: Any, text: str) -> None:
+    here = machine("here")
+    here.fetch()
+    (here.folder / ".places.json").write_text(text)
+    with pytest.raises(StoreError, match=r"\.places\.json is damaged"):
+        here.fetch()
+
+
+def test_storage_that_is_not_there_is_said_and_no_password(
+    storage: Any, machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "memory://me:hush@bucket/results?signature=hush"
+
+    def fail(url: str) -> None:
+        raise ConnectionRefusedError(f"nobody at {url}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fsspec.core, "url_to_fs", fail)
+        with pytest.raises(StoreError, match=r"//bucket/results can't be opened: Conn") as opening:
+            Place(address)
+
+    def vanish(*_: object, **__: object) -> None:
+        raise FileNotFoundError(f"no such bucket: {address}")
+
+    place = Place(address)
+    SMALL.write(place.folder / "one")
+    monkeypatch.setattr(type(storage), "put_file", vanish)
+    with pytest.raises(StoreError, match="can't be written: FileNotFoundError") as writing:
+        place.put()
+    assert "hush" not in f"{opening.value} {writing.value}"
+
+
+def test_what_vanishes_while_it_is_fetched_is_gone(
+    storage: Any, machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanish(self: object, path: str, local: str, **_: object) -> None:
+        Path(local).touch()
+        raise FileNotFoundError(path)
+
+    here = machine("here")
+    put_raw(storage, "/bucket/results/one/run.json")
+    monkeypatch.setattr(type(storage), "get_file", vanish)
+    here.fetch()
+    assert not list((here.folder / "one").iterdir())
 
 
 @pytest.mark.parametrize(

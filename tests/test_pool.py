@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 from made_up import PLUGIN, Squares, Uniform, Whole, entry
 
-from fxbench import cluster, pool, remote, runner
+from fxbench import cluster, environment, pool, remote, runner
 from fxbench.batching import Stretch
 from fxbench.chunks import Chunks, DamagedChunkError
 from fxbench.cluster import Cluster, LostError
@@ -274,6 +276,27 @@ def test_a_connection_that_is_lost_is_made_again(tmp_path: Path) -> None:
     assert len({share for _, share in fake.shares}) == 2
 
 
+def test_a_share_that_fails_with_the_connection_is_given_again(tmp_path: Path) -> None:
+    class Lossy(Fake):
+        lost = False
+
+        def call(self, label: int, worker: str, function: Any, *arguments: Any) -> None:
+            if self.lost and self.opened == 1:
+                raise LostError
+            self.lost = function is remote.compute
+            super().call(label, worker, function, *arguments)
+
+    outcomes = iter([RuntimeError("odd"), *[Outcome()] * 9])
+    fake = Lossy(lambda w, f, a: FIT if f is remote.prepare else next(outcomes), "a")
+    hands = pool_of(tmp_path, fake)
+    hands.start()
+    job = Job(0, Share(0, 0), 1)
+    hands.give("a", job, Known({}, frozenset(), (), thorough=False))
+    assert list(hands.wait()) == [(job, None)]
+    assert fake.opened == 2
+    assert not hands._hands, "and no worker holds it"
+
+
 def test_progress_of_a_worker_that_ended_is_counted_once(tmp_path: Path) -> None:
     told = Told()
     hands = pool_of(tmp_path, Fake(always(None), "a"), told)
@@ -305,6 +328,40 @@ def test_without_dask_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
     with pytest.raises(UnavailableError, match=r"pip install 'fxbench\[dask\]'"):
         Cluster(2, None).open("topic")
+
+
+def test_credentials_of_a_scheduler_are_neither_recorded_nor_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = Fake(always(Outcome()))
+    fake.address = "tcp://me:secret@head:8786"  # type: ignore[assignment]
+    assert pool_of(tmp_path, fake).record["scheduler"] == "tcp://head:8786"
+
+    def client(error: Exception) -> Any:
+        def fail(about: str, **_: Any) -> None:
+            raise type(error)(f"odd: {about}")
+
+        return types.SimpleNamespace(Client=fail)
+
+    monkeypatch.setattr(cluster, "find_spec", lambda name: name)
+    for error, kind in ((ValueError(), UsageError), (OSError(), StoppedError)):
+        monkeypatch.setattr(cluster, "import_module", lambda name, e=error: client(e))
+        with pytest.raises(kind, match="odd: tcp://head:8786") as told:
+            Cluster(None, fake.address).open("topic")
+        assert "secret" not in str(told.value)
+
+
+def test_threads_of_a_library_that_is_loaded_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_to: list[int] = []
+    tool = types.SimpleNamespace(threadpool_limits=lambda *, limits: set_to.append(limits))
+    monkeypatch.setitem(sys.modules, "threadpoolctl", tool)
+    for variable in environment.THREAD_VARIABLES:
+        monkeypatch.setenv(variable, "1")
+    monkeypatch.delitem(sys.modules, "cv2", raising=False)
+    remote._fix_threads(3)
+    assert set_to == [3]
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    remote._fix_threads(3)
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,7 @@ def test_a_gate_writes_its_baseline_passes_and_fails_with_the_images(package):
     code, said = package.tested("--fxbench")
     assert code == 1
     assert "There is no baseline" in said
+    assert "During handling" not in said
     assert "pytest --fxbench-update" in said
 
     code, said = package.tested("--fxbench-update")

@@ -10,7 +10,8 @@ import pytest
 from fxbench import answers, runner
 from fxbench.errors import SchemaError, UsageError
 from fxbench.labels import EMOTIONS
-from fxbench.recipe import GivenModel, Recipe
+from fxbench.options import Given, Options
+from fxbench.recipe import GivenModel, Recipe, settings_of
 from fxbench.registry import discover
 from fxbench.selection import Selection
 
@@ -51,6 +52,24 @@ def test_settings_come_from_wherever_they_were_given(tmp_path, monkeypatch):
     options = recipe.options(discover())
     haar = discover().get("detector", "opencv-haar").component
     assert options.of(haar)["min_neighbors"] == 5
+
+
+def test_an_address_with_a_password_is_no_setting():
+    given = {
+        ("one", "server"): Given({"str": "https://me:hush@host/x"}, ""),
+        ("one", "mirror"): Given({"str": "https://host/me@x"}, ""),
+    }
+    assert settings_of(Options(given), {"one"}) == ("one.mirror=https://host/me@x",)
+
+
+def test_an_address_with_a_password_comes_from_the_environment(monkeypatch):
+    seen = {}
+    monkeypatch.setattr("fxbench.recipe.resolve", lambda *given: seen.update(given[2]))
+    monkeypatch.setenv("FXBENCH_OPT__ONE__SERVER", "https://me:hush@host/x")
+    monkeypatch.setenv("FXBENCH_OPT__ONE__MIRROR", "https://host/x")
+    Recipe(Selection()).options(discover())
+    assert "FXBENCH_OPT__ONE__SERVER" in seen
+    assert "FXBENCH_OPT__ONE__MIRROR" not in seen
 
 
 def test_a_registry_made_by_hand_has_no_recipe(tmp_path):

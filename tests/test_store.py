@@ -133,3 +133,13 @@ def test_a_leaderboard_is_made_without_parsing_the_details_of_cells(tmp_path: Pa
     assert all("confusion" in cell for cell in stored.cells)
     # A made-up record is like a real one: what a cell has is described in docs/results.md.
     assert set(stored.cells[0]) <= set(first_column(section("results.md", "### cells.jsonl")))
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_finished_run_without_its_cells_is_damaged(tmp_path: Path, content: bytes | None) -> None:
+    MadeUpRun(detectors=1, classifiers=2, conditions=0, images=20, drawn=1).write(tmp_path)
+    assert len(load(tmp_path).cells) == 2
+    cells = tmp_path / "cells.jsonl"
+    cells.unlink() if content is None else cells.write_bytes(content)
+    with pytest.raises(SchemaError, match="missing or empty"):
+        load(tmp_path)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from fxbench import cluster, pool, runner
+from fxbench import cluster, environment, pool, runner
 from fxbench.chunks import Chunks
 from fxbench.errors import StoppedError, UnavailableError
 from fxbench.progress import Silent
@@ -131,6 +131,36 @@ def test_two_workers_come_to_the_numbers_of_one_process(
     assert sum(c["status"] == "failed" for c in stored.cells) > 0, "toy-broken, with its error"
     # The same command, without workers, finds it all computed.
     assert numbers(execute(tmp_path)) == expected[0]
+
+
+def test_a_worker_begins_with_the_threads_that_it_is_to_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    variables = environment.THREAD_VARIABLES
+    monkeypatch.setenv(variables[0], "7")
+    monkeypatch.delenv(variables[1], raising=False)
+    here = [os.environ.get(name) for name in variables]
+    started = cluster.Cluster(1, None, threads=2)
+
+    def asked(function: Any, *arguments: Any) -> Any:
+        (worker,) = started.workers()
+        started.call(0, worker, function, *arguments)
+        return next(started.events(60.0))[1][1]
+
+    try:
+        started.open("topic")
+        assert [os.environ.get(name) for name in variables] == here
+        assert [asked(os.getenv, name) for name in variables] == ["2"] * len(variables)
+        before = started.workers()
+        os.kill(asked(os.getpid), signal.SIGTERM)
+        deadline = time.monotonic() + 60
+        while not started.workers() - before:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert [asked(os.getenv, name) for name in variables] == ["2"] * len(variables)
+    finally:
+        started.close()
+    assert [os.environ.get(name) for name in variables] == here
 
 
 def test_a_worker_that_is_killed_costs_its_share_alone(

@@ -169,4 +169,4 @@ def _print(made: Reproduction, folder: Path) -> None:
     further = f" {made.further:,} further cells, of what is installed now." if made.further else ""
     answer = "Reproduced" if made.same else "Not reproduced"
     output().print(f"{answer}: of {len(made.cells):,} cells {told}.{further}", markup=False)
-    output().print(f"Run again: {folder}", markup=False)
+    output().print(f"The new run: {folder}", markup=False)

@@ -96,7 +96,7 @@ _NOTHING_TO_COMPARE = ("no landmark truth", "no emotion labels", "no intervals")
 @suite_option
 @click.option(
     "--workers",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 256),
     help="Let so many processes on this machine compute; see docs/scale.md.",
 )
 @click.option(
@@ -164,6 +164,10 @@ def command(
     from fxbench.recipe import GivenModel
     from fxbench.selection import Selection
 
+    if workers is not None and scheduler is not None:
+        raise UsageError(
+            "--workers starts processes here, and --scheduler names others: give one of them."
+        )
     prepared = None if suite is None else prepare_suite(suite, settings)
     opened = open_given(model=model, labels=labels, input_=input_, name=name)
     registry, names["classifiers"] = with_model(opened, names["classifiers"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from fxbench.errors import DataError, UsageError
 from fxbench.gate import judge
 from fxbench.gate_report import gate_table, sentence
 from fxbench.judgement import Judgement
+from fxbench.names import unknown_name
 from fxbench.options import FILE_NAME
 from fxbench.registry import discover
 from fxbench.sides import Side, called, side_of_run
@@ -37,10 +39,14 @@ def ran(root: Path, results: Path, plan: Mapping[str, Any]) -> Side:
         plan: keywords of :func:`fxbench.run`.
 
     Raises:
-        FxbenchError: it can't be run.
+        FxbenchError: it can't be run, or a keyword is none.
         DataError: a cell that was asked for has no result: that is no better or worse than
             anything.
     """
+    known = inspect.signature(api.run).parameters
+    for name in plan:
+        if name not in known:
+            raise UsageError(unknown_name("keyword of fxbench_gate", name, known))
     with contextlib.chdir(root):
         made = api.run(**{"latency": False} | dict(plan) | {"results": results})
     stored = store.load(made.folder)

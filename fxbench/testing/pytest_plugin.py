@@ -62,6 +62,11 @@ def pytest_terminal_summary(
         terminalreporter.write_line(f"fxbench wrote the baseline {path}")
 
 
+def _failed(text: str) -> BaseException:
+    """What makes a test fail with that text and no traceback."""
+    return pytest.fail.Exception(text, pytrace=False)
+
+
 def _asked(config: pytest.Config) -> bool:
     return bool(config.getoption("--fxbench") or config.getoption("--fxbench-update"))
 
@@ -89,7 +94,8 @@ def fxbench_check() -> Callable[..., Report]:
             entry = discover().get(kind, name)
             report = testing.check(entry, kind, options=options, data=data)
         except FxbenchError as error:
-            pytest.fail(str(error), pytrace=False)
+            # From None: else the sentence is shown twice.
+            raise _failed(str(error)) from None
         if not report.ok:
             pytest.fail(report.text(), pytrace=False)
         return report
@@ -126,7 +132,8 @@ def fxbench_gate(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[...
                 return None
             judgement = gating.judged(path, root, side)
         except FxbenchError as error:
-            pytest.fail(str(error), pytrace=False)
+            # From None: else the sentence is shown twice.
+            raise _failed(str(error)) from None
         request.node.user_properties.append(("fxbench", gating.sentence(judgement)))
         if not judgement.ok:
             pytest.fail(gating.report(judgement), pytrace=False)
@@ -163,7 +170,8 @@ def fxbench_time(request: pytest.FixtureRequest) -> Callable[..., Any]:
         try:
             work, about = gating.work(kind, name, batch, options or {})
         except FxbenchError as error:
-            pytest.fail(str(error), pytrace=False)
+            # From None: else the sentence is shown twice.
+            raise _failed(str(error)) from None
         benchmark = request.getfixturevalue("benchmark")
         benchmark.extra_info |= {"fxbench": about}
         return benchmark(work)
