@@ -73,6 +73,9 @@ class Cluster:
         try:
             if self.address is None:
                 self._start()
+            else:
+                # A client of what is no address would be waited for when it is thrown away.
+                import_module("distributed.comm.addressing").parse_address(self.address, True)
             about = self._local or self.address
             self._client = distributed.Client(about, timeout=CONNECT_S, set_as_default=False)
         except ValueError as error:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import entry, run
+from made_up_run import MadeUpRun
 from statsmodels.stats.contingency_tables import mcnemar
 
 from fxbench import answers
@@ -342,6 +343,17 @@ def test_the_command_compares_two_runs(tmp_path: Path) -> None:
     assert "no difference" in shown.output
     wrong = CliRunner().invoke(cli, ["compare", first, first, "--cell", "nobody"])
     assert "means no cell" in str(wrong.exception)
+    renamed = CliRunner().invoke(cli, ["compare", first, second, "--renamed", "fixd=fixed"])
+    assert "did you mean 'fixed'" in str(renamed.exception)
+
+
+def test_runs_without_a_cell_in_common_are_refused(tmp_path: Path) -> None:
+    first, _ = two_runs(tmp_path)
+    MadeUpRun(detectors=1, classifiers=1, conditions=0, images=20, drawn=1).write(
+        tmp_path / "other"
+    )
+    done = CliRunner().invoke(cli, ["compare", first, str(tmp_path / "other")])
+    assert "no cell in common" in str(done.exception)
 
 
 def test_what_was_answered_is_read_back_from_a_run(tmp_path: Path) -> None:

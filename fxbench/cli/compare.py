@@ -9,6 +9,7 @@ import click
 
 from fxbench.cli.options import format_option, results_option
 from fxbench.cli.sides import cell_option, chosen, renamed_option, renames, side
+from fxbench.errors import UsageError
 
 _METRICS = (
     "accuracy_end_to_end",
@@ -69,9 +70,14 @@ def command(
         after,
         metric=metric,
         wanted=chosen(wanted, before, after),
-        renamed=renames(renamed),
+        renamed=renames(renamed, before),
         images=images,
     )
+    if not comparison.cells:
+        raise UsageError(
+            f"{before.name} and {after.name} have no cell in common that was asked for: expected "
+            "are runs of the same dataset, split and protocol with a combination that both have."
+        )
     if form == "json":
         click.echo(compare_json(comparison), nl=False)
         return

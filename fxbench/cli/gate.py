@@ -76,8 +76,8 @@ def command(
     if given and not budgets.is_file():
         raise UsageError(f"There is no file {budgets}: --budgets names one with a table [gate].")
     watched = limits.read(budgets)
-    watched = replace(watched, renamed={**watched.renamed, **renames(renamed)})
     measured_by = baselines.read(baseline)
+    watched = replace(watched, renamed={**watched.renamed, **renames(renamed, measured_by)})
     stored = stored_run(results, run)
     side, timed = side_of(stored), None
     if paired is not None:

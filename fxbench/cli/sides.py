@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fxbench.errors import UsageError
+from fxbench.names import unknown_name
 
 if TYPE_CHECKING:
     from fxbench.sides import Record, Side
@@ -29,18 +30,25 @@ renamed_option = click.option(
 )
 
 
-def renames(texts: tuple[str, ...]) -> dict[str, str]:
+def renames(texts: tuple[str, ...], older: Side) -> dict[str, str]:
     """The new names by the old ones.
 
+    Args:
+        texts: as given.
+        older: the side that has the old names.
+
     Raises:
-        UsageError: a text is not OLD=NEW.
+        UsageError: a text is not OLD=NEW, or that side has nothing of the old name.
     """
+    known = {str(name) for cell in older.cells.values() for name in cell["axes"].values()}
     pairs = [text.partition("=") for text in texts]
     for old, equals, new in pairs:
         if not (old and equals and new):
             raise UsageError(
                 f"--renamed got {old + equals + new!r}; expected OLD=NEW, such as emopy=emopy-v2."
             )
+        if old not in known:
+            raise UsageError(f"--renamed: {unknown_name(f'component of {older.name}', old, known)}")
     return {old: new for old, _, new in pairs}
 
 
