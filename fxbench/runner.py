@@ -161,7 +161,7 @@ def run_id(plan: Plan, settings: Settings, threads: int) -> str:
 
 def _finished(folder: Path, plan: Plan) -> StoredRun | None:
     """The run in that folder, unless it still has something to do."""
-    if not (folder / "run.json").is_file():
+    if not (folder / "run.json").is_file() or not (folder / "cells.jsonl").is_file():
         return None
     stored = load(folder)
     whole = len(stored.cells) == len(plan.cells) and stored.run["plan"]["key"] == plan.key

@@ -306,6 +306,9 @@ def test_a_run_without_a_classifier_says_so(fxbench: Fxbench, ferplus: Path) -> 
     fxbench(*run_arguments(ferplus))
     (path,) = Path("results").glob("*/cells.jsonl")
     path.write_text("")
+    record = json.loads(path.with_name("run.json").read_text())
+    record["plan"]["cells"] = 0
+    path.with_name("run.json").write_text(json.dumps(record))
     for words in (["tables", "--table", "matrix"], ["leaderboard"], ["leaderboard", "--format=md"]):
         code, out, _ = fxbench(*words)
         assert (code, out.count("This run has no classifier's result: ")) == (0, 1)
