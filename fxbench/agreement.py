@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fxbench.errors import UsageError
+from fxbench.sides import PLACE
 
 if TYPE_CHECKING:
     from fxbench.store import StoredRun
@@ -23,8 +24,6 @@ OF_ALL_CELLS = (
 """What depends on which classifiers a run compares."""
 OF_ALL_MODELS = "transfer_success_all"
 """What depends on which surrogates and targets a run compares."""
-
-_PLACE = ("dataset", "split", "protocol")
 
 
 def check_datasets(runs: Mapping[str, StoredRun]) -> None:
@@ -112,7 +111,7 @@ def without(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 def described(cell: Mapping[str, Any]) -> str:
     """A cell as a message calls it: what its axes are, its dataset apart."""
-    axes = {name: value for name, value in cell["axes"].items() if name not in _PLACE}
+    axes = {name: value for name, value in cell["axes"].items() if name not in PLACE}
     return " ".join(str(value) for value in axes.values())
 
 

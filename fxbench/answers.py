@@ -7,7 +7,6 @@ run, while outputs lie in the cache, which may be freed.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
@@ -19,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fxbench.errors import SchemaError
-from fxbench.files import read_parquet, write_atomic
+from fxbench.files import read_tagged, write_atomic
 
 if TYPE_CHECKING:
     from fxbench.types import Int64
@@ -104,13 +102,8 @@ def write(folder: Path, answered: Answered) -> None:
     # The names alone are not enough: hyphens in them could stand anywhere, and some systems take
     # large and small letters for the same.
     told = hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]
-    path = folder / "answers" / f"{readable[:100]}-{told}.parquet"
-    write_atomic(path, buffer.getvalue())
-    # An earlier version called it so; two files of one source would be read twice.
-    older = path.with_name(f"{readable}.parquet")
-    with contextlib.suppress(SchemaError):
-        if older.is_file() and _about(_read(older)) == about:
-            older.unlink()
+    name = f"{readable[:100]}-{told}.parquet"
+    write_atomic(folder / "answers" / name, buffer.getvalue())
 
 
 def _about(answered: Answered) -> dict[str, str]:
@@ -126,40 +119,8 @@ def read(folder: Path) -> tuple[Answered, ...]:
     Raises:
         SchemaError: a file is damaged, or of a newer version.
     """
-    return tuple(_read(path) for path in sorted((folder / "answers").glob("*.parquet")))
-
-
-def _read(path: Path) -> Answered:
-    try:
-        table = read_parquet(path)
-        about = json.loads(table.schema.metadata[b"fxbench"])
-        schema = int(about["schema"])
-    except _wrong() as error:
-        raise _damaged(path) from error
-    if schema > SCHEMA:
-        raise SchemaError(
-            f"{path} has the schema {schema}, but this version of fxbench reads up to {SCHEMA}: "
-            "upgrade it with pip install --upgrade fxbench."
-        )
-    try:
-        return _made(about, table)
-    except _wrong() as error:
-        raise _damaged(path) from error
-
-
-def _wrong() -> tuple[type[Exception], ...]:
-    """What comes of reading a damaged file: Arrow's own errors, and what is not as it should be."""
-    import pyarrow as pa
-
-    known = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
-    return (*known, pa.ArrowException)
-
-
-def _damaged(path: Path) -> SchemaError:
-    return SchemaError(
-        f"{path} is damaged: give the run's command again with another --results; what is in the "
-        "cache is not computed again."
-    )
+    files = sorted((folder / "answers").glob("*.parquet"))
+    return tuple(read_tagged(path, SCHEMA, _made) for path in files)
 
 
 def _made(about: Mapping[str, Any], table: Any) -> Answered:

@@ -7,10 +7,13 @@ import errno
 import json
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from fxbench.errors import StoreError
+from fxbench.errors import SchemaError, StoreError
+
+T = TypeVar("T")
 
 TEMPORARY_SUFFIX = ".fxbench-tmp"
 
@@ -64,6 +67,49 @@ def read_parquet(path: Path) -> Any:
     buffer = pa.BufferReader(path.read_bytes())
     file = pq.ParquetFile(buffer, page_checksum_verification=True, pre_buffer=False)
     return file.read(use_threads=False)
+
+
+def read_tagged(path: Path, schema: int, made: Callable[[dict[str, Any], Any], T]) -> T:
+    """What a Parquet file of a run holds, whose metadata say the number of its format.
+
+    Args:
+        path: of the file.
+        schema: the latest number that is known.
+        made: makes it of the metadata and the pyarrow.Table.
+
+    Raises:
+        SchemaError: the file is damaged, or of a newer version.
+    """
+    import pyarrow as pa
+
+    try:
+        table = read_parquet(path)
+        about = json.loads(table.schema.metadata[b"fxbench"])
+        if int(about["schema"]) <= schema:
+            return made(about, table)
+    # Arrow's own errors, and whatever comes of what is not as it should be.
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        OSError,
+        TypeError,
+        ValueError,
+        pa.ArrowException,
+    ) as error:
+        raise damaged(path) from error
+    raise SchemaError(
+        f"{path} has the schema {about['schema']}, but this version of fxbench reads up to "
+        f"{schema}: upgrade it with pip install --upgrade fxbench."
+    )
+
+
+def damaged(path: Path) -> SchemaError:
+    """The error for a file of a run that can't be read any more."""
+    return SchemaError(
+        f"{path} is damaged: delete its folder and give the run's command again; what is in the "
+        "cache is not computed again."
+    )
 
 
 def sync_folder(folder: Path) -> None:

@@ -23,7 +23,8 @@ from fxbench.agreement import (
 from fxbench.answers import Answered
 from fxbench.errors import UsageError
 from fxbench.keys import digest
-from fxbench.ranking import Place, Record, families, place, ranked, robust
+from fxbench.ranking import Record, families, ranked, robust
+from fxbench.sides import Place, place
 from fxbench.store import RunFolder, StoredRun, load
 from fxbench.tables import combination, kind_of
 

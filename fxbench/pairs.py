@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fxbench.cell_lines import parse
-from fxbench.errors import SchemaError
-from fxbench.files import read_parquet, write_atomic
+from fxbench.files import damaged, read_tagged, write_atomic
 
 SCHEMA = 1
 """Of the file."""
@@ -185,43 +184,11 @@ def read(folder: Path) -> Pairs:
         SchemaError: the file is damaged, or of a newer version.
     """
     path = folder / FILE
-    return _read(path) if path.is_file() else joined(_within(folder))
+    return read_tagged(path, SCHEMA, _stored) if path.is_file() else joined(_within(folder))
 
 
-def _read(path: Path) -> Pairs:
-    try:
-        table = read_parquet(path)
-        about = json.loads(table.schema.metadata[b"fxbench"])
-        schema = int(about["schema"])
-    except _wrong() as error:
-        raise _damaged(path) from error
-    if schema > SCHEMA:
-        raise SchemaError(
-            f"{path} has the schema {schema}, but this version of fxbench reads up to {SCHEMA}: "
-            "upgrade it with pip install --upgrade fxbench."
-        )
-    try:
-        return _stored(tuple(about["cells"]), table)
-    except _wrong() as error:
-        raise _damaged(path) from error
-
-
-def _wrong() -> tuple[type[Exception], ...]:
-    """What comes of reading a damaged file: Arrow's own errors, and what is not as it should be."""
-    import pyarrow as pa
-
-    known = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
-    return (*known, pa.ArrowException)
-
-
-def _damaged(path: Path) -> SchemaError:
-    return SchemaError(
-        f"{path} is damaged: delete its folder and give the run's command again; what is in the "
-        "cache is not computed again."
-    )
-
-
-def _stored(cells: tuple[str, ...], table: Any) -> Pairs:
+def _stored(about: dict[str, Any], table: Any) -> Pairs:
+    cells = tuple(about["cells"])
     place = {cell: index for index, cell in enumerate(cells)}
 
     def index(name: str) -> Int32:
@@ -246,7 +213,7 @@ def _within(folder: Path) -> Iterator[Pairs]:
     try:
         yield _of_records(records)
     except (LookupError, TypeError, ValueError) as error:
-        raise _damaged(path) from error
+        raise damaged(path) from error
 
 
 def _of_records(records: list[dict[str, Any]]) -> Pairs:

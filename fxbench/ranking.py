@@ -12,22 +12,16 @@ from fxbench.answers import NOT_ASKED, Answered
 from fxbench.cells import Cell
 from fxbench.scoring import rank
 from fxbench.scoring_robustness import Family, Tried
+from fxbench.sides import place
 from fxbench.tables import is_own
 
 if TYPE_CHECKING:
     from fxbench.pairs import Pairs
 
 Record = dict[str, Any]
-Place = tuple[str, str, str]
 Condition = tuple[Any, ...]
 
 _ATTACK = ("attack", "norm", "epsilon", "surrogate", "target_label", "subset")
-
-
-def place(cell: Mapping[str, Any]) -> Place:
-    """The dataset, split and protocol of a cell."""
-    axes = cell["axes"]
-    return axes["dataset"], axes["split"], axes["protocol"]
 
 
 def families(cells: Iterable[Record]) -> dict[Condition, list[Record]]:

@@ -29,20 +29,6 @@ def test_no_two_sources_share_a_file(tmp_path: Path) -> None:
     assert len(names) == len(sources)
 
 
-def test_the_file_of_an_earlier_version_is_replaced(tmp_path: Path) -> None:
-    folder = tmp_path / "answers"
-    for dataset, split in (("mini", "clips-test"), ("mini-clips", "test")):
-        answers.write(tmp_path, answered("mini", "clips-test"))
-        (written,) = folder.iterdir()
-        written.rename(folder / "mini-clips-test-majority.parquet")
-        answers.write(tmp_path, answered(dataset, split, 5))
-        told = [(one.dataset, len(one.rows)) for one in answers.read(tmp_path)]
-        # Another source's file of the same name stays.
-        assert told == ([("mini", 5)] if dataset == "mini" else [("mini-clips", 5), ("mini", 3)])
-        for path in folder.iterdir():
-            path.unlink()
-
-
 def test_whatever_a_damaged_file_lacks_is_said_in_a_sentence(tmp_path: Path) -> None:
     answers.write(tmp_path, answered())
     (path,) = (tmp_path / "answers").iterdir()

@@ -341,7 +341,7 @@ def test_credentials_of_a_scheduler_are_neither_recorded_nor_told(
         def fail(about: str, **_: Any) -> None:
             raise type(error)(f"odd: {about}")
 
-        return types.SimpleNamespace(Client=fail)
+        return types.SimpleNamespace(Client=fail, parse_address=lambda *_: None)
 
     monkeypatch.setattr(cluster, "find_spec", lambda name: name)
     for error, kind in ((ValueError(), UsageError), (OSError(), StoppedError)):
