@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from fxbench.sources import Source
 
 SHARES_EACH = 8
-"""How many shares there are for each worker, if there are images enough. The more, the less is
-waited for the last; the fewer, the less each costs beside its computing."""
+"""How many shares there are for each worker, if there are images enough: the fewer, the less each
+costs beside its computing."""
+LAST, FINER = 0.25, 4
+"""Of so large a part of the images, the last, each share is so many times smaller: at the end all
+but one wait for it."""
 FEWEST_EACH = 2
 """With fewer shares for each worker than that, detectors are divided as well."""
 
@@ -90,8 +93,13 @@ def divided(number: int, source: Source, works: Sequence[Work], workers: int) ->
     images = sum(work.images for work in works)
     each = max(1.0, images / (SHARES_EACH * workers))
     stretches: list[tuple[Work, Stretch | None]] = []
+    left = images
     for work in works:
-        parts = cuts(source, work.answers.rows, max(1, round(work.images / each)))
+        count = max(1, round(work.images / each))
+        if count > 1 and left <= LAST * images:
+            count *= FINER
+        left -= work.images
+        parts = cuts(source, work.answers.rows, count)
         whole = len(parts) == 1
         stretches += [(work, None if whole else part) for part in parts]
     few = len(stretches) < FEWEST_EACH * workers

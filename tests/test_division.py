@@ -151,6 +151,15 @@ def test_of_many_chunks_none_is_divided(tmp_path: Path, monkeypatch: pytest.Monk
     assert all(share.stretch is None and share.detector is None for share in shares)
 
 
+def test_the_last_shares_are_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fxbench.sources.CHUNK_ROWS", 400)
+    made = prepared(tmp_path, dataset=Patterns({"valid": 1600}))
+    (source,) = made.plan.sources
+    works = pipeline_of(made, tmp_path)[0].pending(source)
+    shares = division.divided(0, source, works, 1)
+    assert [sum(s.first == first for s in shares) for first in (0, 400, 800, 1200)] == [2, 2, 2, 6]
+
+
 @pytest.mark.parametrize("parts", [1, 2, 3, 16, 1000])
 def test_stretches_cover_a_chunk_without_gaps(tmp_path: Path, parts: int) -> None:
     (source,) = prepared(tmp_path).plan.sources
