@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fxbench.availability import availability, require
+from fxbench.casting import cast
 from fxbench.cloak_effect import Asked, role_of
 from fxbench.costs import Costs
 from fxbench.errors import FxbenchError, UnavailableError, UsageError
@@ -15,7 +16,6 @@ from fxbench.names import unknown_name
 from fxbench.options import Options
 from fxbench.protocols import Detector, Differentiable
 from fxbench.registry import Entry, Registry
-from fxbench.selection import ready
 
 PICTURES = 5
 """So many pictures of each face are shown to a classifier."""
@@ -71,7 +71,7 @@ def choose(
         UnavailableError: one that was named, or every one that could be, is not ready.
     """
     left_out: list[str] = []
-    finder = _detector(registry, options, detector)
+    finder = cast(registry, options, "detector", detector)
     made_with = _chosen(registry, options, surrogates or ("all",), left_out, gradient=True)
     if not made_with:
         raise UnavailableError(
@@ -91,27 +91,6 @@ def choose(
         frozenset((*(surrogates or ()), *classifiers)) - {"all"},
         tuple(dict.fromkeys(left_out)),
     )
-
-
-def _detector(registry: Registry, options: Options, name: str | None) -> Entry:
-    if name is None:
-        for entry in registry.of_kind("detector"):
-            traits = entry.component.traits
-            if "default" not in traits or "floor" in traits or entry.component.sends:
-                continue
-            if ready(entry, options):
-                return entry
-        raise UnavailableError(
-            "No default detector is ready: `fxbench list --kind detector` says what each lacks; "
-            "name one with --detector."
-        )
-    entry = registry.get("detector", name)
-    if entry.component.sends:
-        raise UsageError(
-            f"{name} sends the picture to a service: find the faces with a detector that runs here."
-        )
-    require(entry, options)
-    return entry
 
 
 def _chosen(

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fxbench.errors import ImageError
+from fxbench.frame_batches import frame_batches
 from fxbench.outputs import located
 from fxbench.prefetch import ahead
-from fxbench.types import Bool, Boxes, Frames, Int64, Points, UInt8
+from fxbench.types import Bool, Boxes, Frames, Int64, Points
 from fxbench.watching import Watch
 
 if TYPE_CHECKING:
     from fxbench.protocols import Detector, Landmarker
     from fxbench.video import Reader
-
-_FRAMES = 8
-_PIXELS = 4_000_000
-"""So many frames are a batch at most, and so many pixels if they are more than one."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Located:
@@ -69,8 +64,7 @@ def locate(
         PluginError: what a component answers is not as it must be.
     """
     watch = Watch(every)
-    size = int(np.clip(_PIXELS // (reader.info.width * reader.info.height), 1, _FRAMES))
-    batches = ahead(_batches(reader, numbers, size), 2)
+    batches = ahead(frame_batches(reader, numbers), 2)
     try:
         for number, frames in batches:
             due = watch.due(len(number))
@@ -81,27 +75,3 @@ def locate(
             yield Located(number, frames, boxes, np.isin(boxes.frame, due), points)
     finally:
         batches.close()
-
-
-def _batches(
-    reader: Reader, numbers: Int64, size: int
-) -> Generator[tuple[Int64, Frames], None, None]:
-    kept: list[tuple[int, float, UInt8]] = []
-    try:
-        for number in numbers.tolist():
-            kept.append((number, *reader.frame(number)))
-            if len(kept) == size:
-                yield _batch(kept)
-                kept = []
-    except ImageError:
-        if kept:
-            yield _batch(kept)
-        raise
-    if kept:
-        yield _batch(kept)
-
-
-def _batch(kept: list[tuple[int, float, UInt8]]) -> tuple[Int64, Frames]:
-    numbers = np.array([number for number, _, _ in kept], np.int64)
-    times = np.array([time_s for _, time_s, _ in kept])
-    return numbers, Frames(tuple(map(str, numbers.tolist())), tuple(k[2] for k in kept), times)

@@ -194,7 +194,7 @@ def test_without_an_unseen_classifier_it_says_that_transfer_is_not_known(command
     [
         (["--detector", "blind"], "blind finds no face in photo.png"),
         (["--detector", "yrad"], "did you mean 'yard'?"),
-        (["--detector", "faraway"], "faraway sends the picture to a service"),
+        (["--detector", "faraway"], "detector faraway sends pictures to a service"),
         (["--surrogates", "brigth"], "did you mean 'bright'"),
         (["--surrogates", "eager"], "eager gives no gradient: surrogates are bright, stuck."),
         (["--surrogates", "bright-fast"], "name bright, the same network, instead."),

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from fxbench_mini.dataset import FOLDER
 from made_up import PLUGIN, entry
+from made_up_people import FPS, FRAMES, HEIGHT, WIDTH, Brows, Squares, face, film, picture
 
 from fxbench.cli import main
 from fxbench.images import decode
@@ -23,55 +24,8 @@ from fxbench.registry import Registry
 from fxbench.types import Boxes, Points
 
 Command = Callable[..., tuple[Any, str, str]]
-FRAMES, FPS, WIDTH, HEIGHT = 40, 20.0, 200, 150
 FOUND = frozenset({"default"})
-TEXTURE = np.kron(np.random.default_rng(0).integers(0, 50, (12, 12)), np.ones((5, 5), int))
 DRAWS = FOUND | {"contours"}
-
-
-def face() -> np.ndarray:
-    """A true face of `mini`, in units of its box, float64 (68, 2)."""
-    with np.load(FOLDER / "faces.npz", allow_pickle=False) as archive:
-        points, (x1, y1, x2, y2) = archive["points"][0].astype(float), archive["boxes"][0]
-    return (points - (x1, y1)) / (x2 - x1, y2 - y1)
-
-
-class Squares:
-    """White squares are faces, the left one first; a grey one raises its brows."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-
-    def detect(self, images: tuple[np.ndarray, ...]) -> Boxes:
-        self.seen += len(images)
-        found = []
-        for image in images:
-            bright = (cv2.GaussianBlur(image[..., 1], (5, 5), 0) > 90).astype(np.uint8)
-            _, _, stats, _ = cv2.connectedComponentsWithStats(bright)
-            found.append(
-                [
-                    (float(x), float(y), float(x + w), float(y + h), 0.9)
-                    for x, y, w, h, area in sorted(stats[1:].tolist())
-                    if area > 200
-                ]
-            )
-        return Boxes.from_lists(found)
-
-
-class Brows:
-    """Puts a face into the box; its brows are higher by how dark the box is."""
-
-    scheme = "300w-68"
-
-    def locate(self, images: tuple[np.ndarray, ...], boxes: Boxes) -> Points:
-        out = np.empty((len(boxes), 68, 2), np.float32)
-        for i, (frame, box) in enumerate(zip(boxes.frame.tolist(), boxes.xyxy, strict=True)):
-            x1, y1, x2, y2 = box.tolist()
-            middle = images[frame][int(y1) : int(y2), int(x1) : int(x2)].mean()
-            points = face()
-            points[17:27, 1] -= 0.05 * (middle < 180)
-            out[i] = points * (x2 - x1, y2 - y1) + (x1, y1)
-        return Points(out, self.scheme)
 
 
 class Unable(Brows):
@@ -112,28 +66,6 @@ class Blind:
 
     def detect(self, images: tuple[np.ndarray, ...]) -> Boxes:
         return Boxes.from_lists([[] for _ in images])
-
-
-def picture(number: int, people: int = 1) -> np.ndarray:
-    """A frame: the first person goes to the right, and is grey from frame 12 to 17."""
-    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    shade = 150 if 12 <= number < 18 else 255
-    left = 20 + number % 100
-    # What is followed between detections needs some texture.
-    image[40:100, left : left + 60] = (shade - TEXTURE)[..., None]
-    if people > 1 and number >= 20:
-        image[20:60, 140:180] = 255
-    return image
-
-
-def film(path: Path, people: int = 1, frames: int = FRAMES) -> Path:
-    writer = cv2.VideoWriter(
-        str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), FPS, (WIDTH, HEIGHT)
-    )
-    for number in range(frames):
-        writer.write(picture(number, people))
-    writer.release()
-    return path
 
 
 @pytest.fixture
@@ -341,7 +273,7 @@ def test_one_bad_video_does_not_stop_the_others(command: Command) -> None:
     [
         (("missing.mp4",), "missing.mp4 is missing"),
         (("one.avi", "--detector", "squars"), "Did you mean 'squares'"),
-        (("one.avi", "--detector", "faraway"), "faraway sends every frame to a service"),
+        (("one.avi", "--detector", "faraway"), "detector faraway sends pictures to a service"),
         (("one.avi", "--landmarker", "absent"), "no_such_library"),
         (("one.avi", "--landmarker", "corners"), "dlib-5) draw no brows, lids or lips"),
         (("one.avi", "--landmarker", "corners"), "that draws them (absent, brows)"),

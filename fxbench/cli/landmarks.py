@@ -12,14 +12,13 @@ import click
 
 from fxbench.cli.options import settings_option
 from fxbench.cli.values import Rate
-from fxbench.errors import ImageError, UnavailableError, UsageError
+from fxbench.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from fxbench.landmark_files import Finders, Written
     from fxbench.loader import Loader
-    from fxbench.options import Options
     from fxbench.registry import Entry, Registry
 
 _FAILED = 3
@@ -54,9 +53,13 @@ _FAILED = 3
     "--video/--no-video", default=True, help="Write the video with landmarks (the default), or not."
 )
 @settings_option
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the libraries.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Threads of the libraries; default OMP_NUM_THREADS, else all cores.",
+)
 @click.option("--force", is_flag=True, help="Write over files that are there.")
-@click.option("--json", "as_json", is_flag=True, help="An object with all numbers.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: all numbers.")
 def command(
     *,
     videos: tuple[Path, ...],
@@ -92,6 +95,7 @@ def command(
     environment.fix_threads(threads or environment.default_threads())
 
     from fxbench import landmark_files
+    from fxbench.casting import cast
     from fxbench.cli.terminal import Steps, messages
     from fxbench.cli.terminal import output as results
     from fxbench.loader import Loader
@@ -105,10 +109,10 @@ def command(
     _refuse(videos, output, forms, force=force)
     registry = discover()
     options = resolve((e.component for e in registry.entries), settings, os.environ, Path())
-    chosen = [
-        _chosen(registry, options, kind, name)
-        for kind, name in (("detector", detector), ("landmarker", landmarker))
-    ]
+    chosen = (
+        cast(registry, options, "detector", detector),
+        cast(registry, options, "landmarker", landmarker, trait="contours"),
+    )
     done: list[Written] = []
     failed: list[tuple[Path, ImageError]] = []
     with _quiet() as console, Steps(console) as progress:
@@ -181,37 +185,6 @@ def _refuse(videos: tuple[Path, ...], output: Path, forms: tuple[str, ...], *, f
                 raise UsageError(
                     f"{file} is there already: name another folder, or write over it with --force."
                 )
-
-
-def _chosen(registry: Registry, options: Options, kind: str, name: str | None) -> Entry:
-    """The component of that name, else the first default one that is ready.
-
-    Raises:
-        UsageError: there is none of that name, or it sends pictures to a service.
-        UnavailableError: it is not ready, or none is.
-    """
-    from fxbench.availability import require
-    from fxbench.selection import ready
-
-    if name is None:
-        for entry in registry.of_kind(kind):
-            traits = entry.component.traits
-            unwanted = entry.component.sends or "floor" in traits or "default" not in traits
-            if kind == "landmarker" and "contours" not in traits:
-                continue
-            if not unwanted and ready(entry, options):
-                return entry
-        raise UnavailableError(
-            f"No default {kind} is ready: `fxbench list --kind {kind}` says what each lacks; name "
-            f"one with --{kind}."
-        )
-    entry = registry.get(kind, name)
-    if entry.component.sends:
-        raise UsageError(
-            f"{name} sends every frame to a service: name a {kind} that runs here with --{kind}."
-        )
-    require(entry, options)
-    return entry
 
 
 def _finders(registry: Registry, loader: Loader, detector: Entry, landmarker: Entry) -> Finders:
