@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -32,10 +33,49 @@ Place = tuple[tuple[str, str], ...]
 _OF = ("dataset", "split", "protocol")
 _OF_SPOTTER = ("spotter", "detector", "landmarker", "classifier", "every")
 _HEADLINE = "robust at epsilon"
-_OWN = "Of the faces that all surrogates and targets got right when clean. ¶ the same network."
+OWN = "Of the faces that all surrogates and targets got right when clean. ¶ the same network."
+"""Below a heat map."""
+Form = Literal["png", "svg"]
 
 
-def draw(cells: Iterable[Cell], folder: Path, run: Mapping[str, Any] | None = None) -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The classifiers' cells of one dataset, split, protocol, detector and alignment.
+
+    Attributes:
+        title: all of these.
+        differs: those of them that are not the same everywhere in the run.
+        cells: clean, attacked and on corrupted pictures.
+    """
+
+    title: str
+    differs: tuple[str, ...]
+    cells: tuple[Cell, ...]
+
+
+def by_place(cells: Iterable[Cell]) -> list[Here]:
+    """The cells that can stand in one diagram, place by place in the order of the run."""
+    grouped: dict[Place, list[Cell]] = {}
+    for cell in cells:
+        if kind_of(cell) == "classifier":
+            grouped.setdefault(_place(cell), []).append(cell)
+    differing = {
+        pair[0] for place in grouped for pair in place if any(pair not in p for p in grouped)
+    }
+    found = []
+    for place, here in grouped.items():
+        ordered = sorted(place, key=_in_order)
+        differs = tuple(value for axis, value in ordered if axis in differing)
+        found.append(Here(", ".join(value for _, value in ordered), differs, tuple(here)))
+    return found
+
+
+def draw(
+    cells: Iterable[Cell],
+    folder: Path,
+    run: Mapping[str, Any] | None = None,
+    form: Form = "png",
+) -> list[Path]:
     """Draw what a run has.
 
     Accuracy with intervals, reliability and risk, robust curves, transfer, corruption curves, what
@@ -43,8 +83,9 @@ def draw(cells: Iterable[Cell], folder: Path, run: Mapping[str, Any] | None = No
 
     Args:
         cells: of the run.
-        folder: where the PNG files go; it is made where it is missing.
+        folder: where the files go; it is made where it is missing.
         run: its record; reference lines of its datasets are drawn where it has any.
+        form: of the files; `svg` scales to any size, for papers.
 
     Returns:
         The files, none where there is nothing to draw.
@@ -55,31 +96,27 @@ def draw(cells: Iterable[Cell], folder: Path, run: Mapping[str, Any] | None = No
     """
     listed = list(cells)
     every = [cell for cell in listed if kind_of(cell) == "classifier"]
-    places = list(dict.fromkeys(_place(cell) for cell in every))
-    differing = {
-        pair[0] for place in places for pair in place if any(pair not in p for p in places)
-    }
-    drawn = _draw_scores(every, folder, run)
-    for place in places:
-        here = [cell for cell in every if _place(cell) == place]
-        ordered = sorted(place, key=_in_order)
-        prefix = _as_name("".join(f"{value}-" for axis, value in ordered if axis in differing))
-        title = ", ".join(value for _, value in ordered)
-        drawn += draw_calibration(here, folder, prefix, title)
+    drawn = _draw_scores(every, folder, run, form)
+    for place in by_place(every):
+        here, title = place.cells, place.title
+        prefix = _as_name("".join(f"{value}-" for value in place.differs))
+        drawn += draw_calibration(here, folder, prefix, title, form)
         for norm, panels in curve_panels(here).items():
-            path = folder / f"{prefix}robust-{norm}.png"
+            path = folder / f"{prefix}robust-{norm}.{form}"
             drawn.append(robust_curves(panels, path, f"{title}: accuracy under attack", norm))
         for name, maps in heat_maps(here).items():
-            path = folder / f"{prefix}transfer-{name}.png"
-            drawn.append(transfer_heat_map(maps, path, f"{title}: transfer of {name}", _OWN))
+            path = folder / f"{prefix}transfer-{name}.{form}"
+            drawn.append(transfer_heat_map(maps, path, f"{title}: transfer of {name}", OWN))
         panels = corruption_panels(here)
         if panels:
-            path = folder / f"{prefix}corruptions.png"
+            path = folder / f"{prefix}corruptions.{form}"
             drawn.append(corruption_curves(panels, path, f"{title}: error on corrupted pictures"))
-    return drawn + _draw_spotted(listed, folder)
+    return drawn + _draw_spotted(listed, folder, form)
 
 
-def _draw_scores(cells: Sequence[Cell], folder: Path, run: Mapping[str, Any] | None) -> list[Path]:
+def _draw_scores(
+    cells: Sequence[Cell], folder: Path, run: Mapping[str, Any] | None, form: Form
+) -> list[Path]:
     drawn = []
     sources = list(dict.fromkeys(tuple(cell["axes"].get(axis) for axis in _OF) for cell in cells))
     for source in sources:
@@ -87,7 +124,7 @@ def _draw_scores(cells: Sequence[Cell], folder: Path, run: Mapping[str, Any] | N
         names = [str(name) for name in source]
         prefix = _as_name("".join(f"{name}-" for name in names)) if len(sources) > 1 else ""
         lines = references_of(run, names[0])
-        drawn += draw_scores(here, folder, prefix, ", ".join(names), lines)
+        drawn += draw_scores(here, folder, prefix, ", ".join(names), lines, form)
     return drawn
 
 
@@ -96,23 +133,32 @@ def _as_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9+_.-]", "_", text).replace("..", "_")[:150]
 
 
-def _draw_spotted(cells: Sequence[Cell], folder: Path) -> list[Path]:
+def _draw_spotted(cells: Sequence[Cell], folder: Path, form: Form) -> list[Path]:
     drawn = []
-    for cell in cells:
-        if kind_of(cell) == "spotter" and cell["status"] == "ok" and not cell["floor"]:
-            axes = cell["axes"]
-            names = [str(axes[axis]) for axis in _OF_SPOTTER if axes.get(axis)]
-            name = _as_name("-".join([axes["dataset"], axes["split"], *names]))
-            path = folder / f"spotted-{name}.png"
-            behind = names[1:-1] if axes.get("every") else names[1:]
-            every = (
-                f", faces looked for in every {axes['every']} frames" if axes.get("every") else ""
-            )
-            title = (
-                f"{names[0]} behind {', '.join(behind)}{every}: {axes['dataset']} {axes['split']}"
-            )
-            drawn.append(spotted_intervals(cell["intervals"], path, title))
+    for cell in spotters(cells):
+        axes = cell["axes"]
+        names = [str(axes[axis]) for axis in _OF_SPOTTER if axes.get(axis)]
+        name = _as_name("-".join([axes["dataset"], axes["split"], *names]))
+        path = folder / f"spotted-{name}.{form}"
+        drawn.append(spotted_intervals(cell["intervals"], path, spotter_title(cell)))
     return drawn
+
+
+def spotters(cells: Iterable[Cell]) -> list[Cell]:
+    """The cells of spotters that found what can be drawn; floors find nothing worth it."""
+    return [
+        cell
+        for cell in cells
+        if kind_of(cell) == "spotter" and cell["status"] == "ok" and not cell["floor"]
+    ]
+
+
+def spotter_title(cell: Cell) -> str:
+    """What a spotter stood behind, and what it looked at."""
+    axes = cell["axes"]
+    behind = [str(axes[axis]) for axis in _OF_SPOTTER[1:-1] if axes.get(axis)]
+    every = f", faces looked for in every {axes['every']} frames" if axes.get("every") else ""
+    return f"{axes['spotter']} behind {', '.join(behind)}{every}: {axes['dataset']} {axes['split']}"
 
 
 def curve_panels(cells: Sequence[Cell]) -> dict[str, list[Panel]]:

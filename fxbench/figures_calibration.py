@@ -22,7 +22,9 @@ from fxbench.tables import classified
 Cell = Mapping[str, Any]
 
 
-def draw_calibration(cells: Sequence[Cell], folder: Path, prefix: str, title: str) -> list[Path]:
+def draw_calibration(
+    cells: Sequence[Cell], folder: Path, prefix: str, title: str, form: str = "png"
+) -> list[Path]:
     """Draw the reliability, and risk against coverage, of the clean cells of one place.
 
     Args:
@@ -30,6 +32,7 @@ def draw_calibration(cells: Sequence[Cell], folder: Path, prefix: str, title: st
         folder: where the files go.
         prefix: of their names.
         title: of the place.
+        form: `png` or `svg`.
 
     Raises:
         UnavailableError: matplotlib is not installed.
@@ -41,10 +44,12 @@ def draw_calibration(cells: Sequence[Cell], folder: Path, prefix: str, title: st
         return []
     return [
         reliability_panels(
-            panels, folder / f"{prefix}reliability.png", f"{title}: confidence and accuracy"
+            panels, folder / f"{prefix}reliability.{form}", f"{title}: confidence and accuracy"
         ),
         risk_curves(
-            risks(clean), folder / f"{prefix}risk-coverage.png", f"{title}: risk against coverage"
+            risks(clean),
+            folder / f"{prefix}risk-coverage.{form}",
+            f"{title}: risk against coverage",
         ),
     ]
 
@@ -83,6 +88,7 @@ def draw_scores(
     prefix: str,
     title: str,
     lines: Mapping[str, Mapping[str, Any]],
+    form: str = "png",
 ) -> list[Path]:
     """Draw the end-to-end accuracy of the clean cells of a dataset, with its reference lines.
 
@@ -92,6 +98,7 @@ def draw_scores(
         prefix: of its name.
         title: of the place.
         lines: the estimate of each reference line by its name.
+        form: `png` or `svg`.
 
     Raises:
         UnavailableError: matplotlib is not installed.
@@ -100,7 +107,7 @@ def draw_scores(
     rows = ranked(cells)
     if len(rows) < 2:
         return []
-    path = folder / f"{prefix}accuracy.png"
+    path = folder / f"{prefix}accuracy.{form}"
     known = {name: float(line["value"]) for name, line in lines.items()}
     return [scores(rows, path, f"{title}: accuracy", known)]
 
@@ -111,7 +118,7 @@ def ranked(cells: Sequence[Cell]) -> list[Score]:
     for cell in classified(cells, attacked=False):
         found = (cell.get("metrics") or {}).get("accuracy_end_to_end") or {}
         if found.get("value") is not None and found.get("low") is not None:
-            rows.append(Score(_chain(cell), found["low"], found["value"], found["high"]))
+            rows.append(Score(chain(cell), found["low"], found["value"], found["high"]))
     return sorted(rows, key=lambda row: -row.value)
 
 
@@ -119,7 +126,8 @@ def _name(cell: Cell) -> str:
     return str(cell["axes"]["classifier"])
 
 
-def _chain(cell: Cell) -> str:
+def chain(cell: Cell) -> str:
+    """A clean cell in words: its detector, its classifier and what is not as usual."""
     axes = cell["axes"]
     further = [f"{name} {axes[name]}" for name in ("every", "smoothing") if axes.get(name)]
     aligned = [] if axes.get("align", "none") == "none" else [f"aligned ({axes['align']})"]

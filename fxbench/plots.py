@@ -1,4 +1,4 @@
-"""Diagrams as PNG files. Only drawing a diagram imports matplotlib, which the extra `plots` brings.
+"""Diagrams as PNG or SVG files. Only drawing one imports matplotlib, of the extra `plots`.
 
 Every function takes numbers and a path, draws without a display, and writes the file atomically.
 """
@@ -45,7 +45,9 @@ def figure(width: float, height: float) -> Any:
 
 
 def save(made: Any, path: Path) -> Path:
-    """Write a figure as PNG.
+    """Write a figure, as SVG where the file is called so, else as PNG.
+
+    The same figure is the same file: no date is in it, and no names drawn at random.
 
     Args:
         made: what :func:`figure` gave.
@@ -57,9 +59,15 @@ def save(made: Any, path: Path) -> Path:
     Raises:
         StoreError: it can't be written.
     """
+    from matplotlib import rc_context
+
     buffer = io.BytesIO()
-    made.savefig(buffer, format="png")
-    write_atomic(path, buffer.getvalue())
+    if path.suffix.lower() == ".svg":
+        with rc_context({"svg.hashsalt": "fxbench"}):
+            made.savefig(buffer, format="svg", metadata={"Date": None})
+    else:
+        made.savefig(buffer, format="png")
+    write_atomic(path, buffer.getvalue(), asked="-o or --plots")
     return path
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from fxbench.metrics.calibration import Reliability
 from fxbench.metrics.intervals import wilson
 from fxbench.plots import BLUE, GREY, figure, save
 from fxbench.plots_robustness import COLOURS, MARKERS, TITLE, wrapped
+
+if TYPE_CHECKING:
+    from fxbench.types import Float64
 
 _ACROSS = 4
 _DASHES = ("-", "--", ":")
@@ -33,6 +37,10 @@ class Calibrated:
     points: Reliability
     error: float
     usual: float | None
+
+    def interval(self) -> tuple[Float64, Float64]:
+        """The lower and the upper end of Wilson's interval of each bin's accuracy."""
+        return wilson(np.rint(self.points.accuracy * self.points.count), self.points.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +86,7 @@ def reliability_panels(panels: Sequence[Calibrated], path: Path, title: str = ""
         spare.remove()
     for place, (axes, panel) in enumerate(zip(every, panels, strict=False)):
         points = panel.points
-        hits = np.rint(points.accuracy * points.count)
-        low, high = wilson(hits, points.count)
+        low, high = panel.interval()
         reach = 100 * np.stack([points.accuracy - low, high - points.accuracy]).clip(0)
         axes.plot([0, 100], [0, 100], "--", color=GREY, linewidth=1)
         axes.errorbar(

@@ -9,7 +9,7 @@ from typing import Any
 from fxbench.plots import GREY, figure, save
 
 _COLOUR = {"micro": "#D55E00", "macro": "#0072B2"}
-_CLIPS = 40
+CLIPS = 40
 """How many are drawn at most: more could not be told apart."""
 
 
@@ -25,7 +25,7 @@ def spotted_intervals(clips: Sequence[Mapping[str, Any]], path: Path, title: str
         UnavailableError: matplotlib is not installed.
         StoreError: the file can't be written.
     """
-    shown = clips[:_CLIPS]
+    shown = clips[:CLIPS]
     made = figure(9, 1.6 + 0.32 * len(shown))
     axes = made.add_subplot()
     for line, clip in enumerate(shown):
@@ -47,7 +47,7 @@ def spotted_intervals(clips: Sequence[Mapping[str, Any]], path: Path, title: str
     axes.set_ylim(-0.7, len(shown) - 0.3)
     axes.invert_yaxis()
     axes.set_xlabel("seconds")
-    left = f", the first {_CLIPS} of {len(clips)} clips" if len(clips) > _CLIPS else ""
+    left = f", the first {CLIPS} of {len(clips)} clips" if len(clips) > CLIPS else ""
     axes.set_title(f"{title}{left}", fontsize=12, fontweight="bold", loc="left", parse_math=False)
     handles = [_patch(colour, kind) for kind, colour in _COLOUR.items()]
     handles += [_patch(GREY, "below a line: annotated"), _patch("#d0d0d0", "above, pale: spotted")]

@@ -263,3 +263,27 @@ def test_a_diagram_of_what_was_spotted_says_behind_whom(
         "flow behind whole, dlib-68: clips test",
         "flow behind whole, dlib-68, faces looked for in every 5 frames: clips test",
     ]
+
+
+def test_diagrams_for_papers_scale_and_are_the_same_each_time(tmp_path):
+    cells = attacks_of("emopy", 0.7, 0.1)
+    twice = [draw(cells, tmp_path / name, form="svg") for name in ("one", "two")]
+    assert [path.name for path in twice[0]] == [path.name for path in twice[1]]
+    assert {path.suffix for path in twice[0]} == {".svg"}
+    for one, other in zip(*twice, strict=True):
+        text = one.read_text(encoding="utf-8")
+        assert "<svg" in text
+        assert text.count("<path") > 10
+        assert text == other.read_text(encoding="utf-8"), "no date, and no names drawn at random"
+
+
+def test_the_command_draws_in_the_format_that_was_asked_for(tmp_path):
+    run = RunFolder(tmp_path / "results" / "a-run")
+    run.write_run({"id": "a-run", "status": "finished", "plan": {}, "images": {}})
+    run.compact(attacks_of("emopy", 0.7, 0.1))
+    arguments = ["figures", "--format", "svg", "--results", str(tmp_path / "results")]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 0, done.output
+    drawn = sorted(path.name for path in (run.folder / "figures").iterdir())
+    assert drawn == ["robust-linf.svg"]
+    assert "robust-linf.svg" in done.output.replace("\n", "")
