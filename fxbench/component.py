@@ -133,7 +133,7 @@ class Component:
         weights: the files that it loads.
         terms: for a dataset: what its licence allows.
         price: US dollars for one call of a cloud service.
-        sends: True when it sends images to another machine.
+        sends: True when it sends images, or sound, to another machine.
         mend: the command that installs what it `requires`, where that is not an extra.
         licence: of the component's code or model, where it restricts use.
         variant_of: for a classifier without gradients: the one that is the same network in another
@@ -144,7 +144,7 @@ class Component:
             are there; returns None where they are, else what to do.
         where: for a service: which of its places is asked, such as a region; found without
             importing anything heavy. Its answers may differ from another's.
-        sends_what: for one that sends images away: what leaves the machine, where it goes and
+        sends_what: for one that sends something away: what leaves the machine, where it goes and
             whether it is kept there.
         no_weaker_than: for an attack: those that it must not be weaker than, with the same norm and
             budget. Where it is, gradients are masked or it has not converged.

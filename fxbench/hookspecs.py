@@ -94,3 +94,19 @@ def fxbench_builders() -> Iterable[Component]:  # type: ignore[empty-body]
 
     Since 0.1.
     """
+
+
+@hookspec
+def fxbench_transcribers() -> Iterable[Component]:  # type: ignore[empty-body]
+    """What writes down speech. Each factory returns a :class:`fxbench.protocols.Transcriber`.
+
+    Since 0.4.
+    """
+
+
+@hookspec
+def fxbench_text_emotions() -> Iterable[Component]:  # type: ignore[empty-body]
+    """What words express. Each factory returns a :class:`fxbench.protocols.TextEmotion`.
+
+    Since 0.4.
+    """

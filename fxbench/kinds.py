@@ -34,6 +34,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("spotter", "spotters", "fxbench_spotters", "Spotter"),
     Kind("trainer", "trainers", "fxbench_trainers", "Trainer", compared=False),
     Kind("builder", "builders", "fxbench_builders", "Builder", compared=False),
+    Kind("transcriber", "transcribers", "fxbench_transcribers", "Transcriber", compared=False),
+    Kind("text-emotion", "text-emotions", "fxbench_text_emotions", "TextEmotion", compared=False),
 )
 
 COMPARED = tuple(kind for kind in KINDS if kind.compared)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from fxbench.attacked import QueryModel, WhiteBox
     from fxbench.clips import Clip, Interval, Track
+    from fxbench.speech.words import Word
     from fxbench.training.contract import Trained, TrainingData, Watcher
 
 
@@ -317,5 +318,46 @@ class Builder(Protocol):
             folder: where to write; it exists and is empty.
             seed: what is drawn at random depends on it alone.
             report: told of each step in a few words, and how much of all is done, from 0 to 1.
+        """
+        ...
+
+
+@runtime_checkable
+class Transcriber(Protocol):
+    """Tells what is said, and when."""
+
+    def transcribe(self, samples: Float32) -> tuple[Word, ...]:
+        """The words, in the order of their beginnings.
+
+        Args:
+            samples: float32 (N,), from -1 to 1, one channel, 16,000 a second; read-only use. At
+                most a minute: a longer sound comes in parts that end in pauses, one after the
+                other, and what is said in one must not depend on those before it.
+
+        Returns:
+            Words with their times in seconds from the first sample. Without speech: none.
+        """
+        ...
+
+
+@runtime_checkable
+class TextEmotion(Protocol):
+    """Tells what words express.
+
+    Attributes:
+        labels: the emotion that each output means, None where it has no counterpart in EMOTIONS.
+    """
+
+    labels: tuple[str | None, ...]
+
+    def read(self, texts: tuple[tuple[str, ...], ...]) -> Float32:
+        """How much of what each text expresses falls to each output.
+
+        Args:
+            texts: T texts, each the words of an utterance in lower case, without punctuation.
+
+        Returns:
+            float32 (T, K): rows sum to 1; a whole row of NaN where no word expresses anything that
+            it knows, which is not the same as neutral.
         """
         ...

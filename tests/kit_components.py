@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from kit_speech import Hears, Reads
 
 from fxbench.attacked import to_pixels
 from fxbench.clips import Clip, Interval, kind_of
@@ -278,5 +279,7 @@ RIGHT = {
     "corruption": Darker,
     "spotter": Gape,
     "dataset": Drawn,
+    "transcriber": Hears,
+    "text-emotion": Reads,
 }
 """A class that conforms, by kind."""

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import replace
 
 import kit_wrong_corruptions  # noqa: F401 - it adds its own
+import kit_wrong_speech  # noqa: F401 - it adds its own
 import kit_wrong_videos  # noqa: F401 - it adds its own
 import numpy as np
 from kit_components import Centre, Drawn, Five

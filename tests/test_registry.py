@@ -82,7 +82,7 @@ def problem(registry: Registry, name: str) -> tuple[str, str]:
             "PluginValidationError",
         ),
         (
-            "import fxbench\n@fxbench.hookimpl\ndef fxbench_transcribers():\n    return []",
+            "import fxbench\n@fxbench.hookimpl\ndef fxbench_palmists():\n    return []",
             "needs a newer fxbench",
             "pip install --upgrade fxbench",
         ),
@@ -109,7 +109,7 @@ def test_a_broken_plugin_is_reported_and_the_others_work(
 def test_what_a_plugin_for_a_newer_version_offers_besides_is_kept(
     found: Callable[..., Registry],
 ) -> None:
-    newer = GOOD + "\n    @fxbench.hookimpl\n    def fxbench_transcribers():\n        return []\n"
+    newer = GOOD + "\n    @fxbench.hookimpl\n    def fxbench_palmists():\n        return []\n"
     registry = found(newer=newer)
     assert problem(registry, "newer")[0] == "needs a newer fxbench"
     assert registry.get("classifier", "good").plugin.name == "newer"

@@ -59,7 +59,7 @@ BROKEN = {
         import fxbench
 
         @fxbench.hookimpl
-        def fxbench_transcribers():
+        def fxbench_palmists():
             return []
         """,
         "needs a newer fxbench",

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from filelock import FileLock
@@ -25,7 +25,7 @@ from fxbench.errors import SchemaError, StoreError
 from fxbench.files import TEMPORARY_SUFFIX, write_atomic, write_json
 
 if TYPE_CHECKING:
-    from fxbench.cloud.service import Reply, Service
+    from fxbench.cloud.service import Reply
     from fxbench.types import UInt8
 
 SCHEMA = 1
@@ -37,6 +37,14 @@ _NOTE = ".asked"
 def default_folder() -> Path:
     """`answers` in `FXBENCH_CACHE`, else in the user's cache folder."""
     return environment.cache_folder() / "answers"
+
+
+class Asked(Protocol):
+    """A service as a store knows it; see :class:`fxbench.cloud.service.Service`."""
+
+    name: str
+    version: str
+    where: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,7 @@ class Claim:
         uncertain: requests of earlier processes whose outcome is uncertain, without that one.
     """
 
-    def __init__(self, path: Path, key: str, service: Service) -> None:
+    def __init__(self, path: Path, key: str, service: Asked) -> None:
         self._path = path
         self._key = key
         self._service = service
@@ -141,7 +149,7 @@ class AnswerStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def key(self, service: Service, image: UInt8) -> str:
+    def key(self, service: Asked, image: UInt8) -> str:
         """What an answer is found by: the service, its version, its host and the picture's pixels.
 
         Args:
@@ -156,11 +164,11 @@ class AnswerStore:
         digest.update(np.ascontiguousarray(image).data)
         return digest.hexdigest()
 
-    def path(self, service: Service, key: str) -> Path:
+    def path(self, service: Asked, key: str) -> Path:
         """Where the answer lies, or would."""
         return self.folder / service.name / key[:2] / f"{key}{_ANSWER}"
 
-    def read(self, service: Service, key: str) -> Kept | None:
+    def read(self, service: Asked, key: str) -> Kept | None:
         """The answer of that key; None where there is none or it is damaged: then ask again.
 
         Raises:
@@ -182,7 +190,7 @@ class AnswerStore:
             return None
 
     @contextmanager
-    def claimed(self, service: Service, key: str) -> Iterator[Claim]:
+    def claimed(self, service: Asked, key: str) -> Iterator[Claim]:
         """Nobody else, thread or process, asks about the picture within this.
 
         Look for the answer again inside: whoever held the claim before may have got it.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fxbench.testing.films import track
     from fxbench.testing.kit import check, load, rules_of
     from fxbench.testing.pictures import boxes, faces, photos
+    from fxbench.testing.sounds import voice
     from fxbench.testing.surrogate import Surrogate, attack_inputs, try_attack
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "rules_of",
     "track",
     "try_attack",
+    "voice",
 ]
 
 _HOMES = {
@@ -46,6 +48,7 @@ _HOMES = {
     "Surrogate": "surrogate",
     "attack_inputs": "surrogate",
     "try_attack": "surrogate",
+    "voice": "sounds",
 }
 
 

@@ -18,6 +18,8 @@ from fxbench.testing import (
     detectors,
     landmarkers,
     spotters,
+    text_emotions,
+    transcribers,
 )
 from fxbench.testing.every_kind import COMMON
 from fxbench.testing.report import Report
@@ -32,6 +34,8 @@ _RULES: dict[str, tuple[Rule, ...]] = {
     "attack": attacks.RULES,
     "corruption": corruptions.RULES,
     "spotter": spotters.RULES,
+    "transcriber": transcribers.RULES,
+    "text-emotion": text_emotions.RULES,
 }
 
 
@@ -58,7 +62,7 @@ def check(
         kind: the name of a kind, such as `detector`; an entry knows its own.
         options: values of options by name; the others are at their defaults.
         data: pictures to use instead of the drawn ones, RGB uint8 (H, W, 3); for a classifier each
-            is one face. Attacks, spotters and datasets use none.
+            is one face. Attacks, spotters, datasets and what has to do with speech use none.
 
     Raises:
         UsageError: an unknown kind, an option that the component doesn't declare, or data that are

@@ -19,7 +19,10 @@ from fxbench.options import plain
 from fxbench.testing.report import Result, Status
 from fxbench.types import UInt8
 
-_TOOLS = ("attack_inputs", "boxes", "corrupted", "faces", "photos", "track", "try_attack")
+_TOOLS = (
+    *("attack_inputs", "boxes", "corrupted", "faces", "photos", "track", "try_attack"),
+    "voice",
+)
 _CORE = str(Path(__file__).parent.parent)
 
 
