@@ -82,8 +82,8 @@ def to_latex(table: Table) -> str:
             lines.append(r"    \addlinespace")
         lines.append(_line([*map(_cell, shown.columns, cells)]))
     lines += [r"    \bottomrule", r"  \end{tabular}"]
-    if table.notes:
-        notes = [f"    {_note(note)}\\par" for note in table.notes]
+    if shown.notes:
+        notes = [f"    {_note(note)}\\par" for note in shown.notes]
         lines += ["", r"  \medskip", r"  \parbox{\linewidth}{\footnotesize\raggedright"]
         lines += [*notes, "  }"]
     return "\n".join([*lines, rf"\end{{{environment}}}"]) + "\n"

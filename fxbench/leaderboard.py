@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from fxbench.reference_lines import reference_notes
 from fxbench.tables import (
-    MACHINE,
-    REAL_TIME,
     STATUS,
     classified,
     combination,
@@ -15,11 +13,10 @@ from fxbench.tables import (
     flat,
     is_own,
     leading_columns,
-    machine_notes,
     notes,
-    real_time_notes,
     wanted,
 )
+from fxbench.tables_latency import MACHINE, REAL_TIME, machine_notes, real_time_notes
 from fxbench.tables_robustness import fewer_attacks, robust_columns, robust_scores
 from fxbench.tabular import Column, Table, format_epsilon, to_csv, to_json
 from fxbench.tabular import render as render_table

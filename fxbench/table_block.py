@@ -1,4 +1,4 @@
-"""The body of a table as one block for each column, laid out here and not by rich."""
+"""What rich shows of a table: its body is one block for each column, laid out here."""
 
 from __future__ import annotations
 
@@ -10,9 +10,43 @@ if TYPE_CHECKING:
 
     from rich.measure import Measurement
     from rich.segment import Segment
+    from rich.table import Table as RichTable
 
     from fxbench.table_layout import Layout
     from fxbench.tabular import Column
+
+
+def side_by_side(columns: Sequence[Column], layout: Layout, width: int | None) -> RichTable:
+    """Columns that may have several lines in a cell, as rich shows them.
+
+    Args:
+        columns: as a table has them.
+        layout: as :func:`fxbench.table_layout.fitting` gives it.
+        width: of the terminal in characters, None for as much as it takes.
+    """
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    rich_table = RichTable(
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )
+    for column, (header, _) in zip(columns, layout, strict=True):
+        # Folding a word that is too long keeps it whole; the default would cut it off.
+        rich_table.add_column(Text(header), justify=column.justify, overflow="fold")
+    texts = [cells for _, cells in layout]
+    if texts and texts[0] and fits(layout, width):
+        # Rich takes six times as long to lay out a thousand rows one by one.
+        rich_table.add_row(*blocks(columns, layout))
+        return rich_table
+    for row in zip(*texts, strict=True):
+        # As Text, so that square brackets are not read as markup.
+        rich_table.add_row(*(Text(text) for text in row))
+    return rich_table
 
 
 def fits(layout: Layout, width: int | None) -> bool:

@@ -1,4 +1,4 @@
-"""The accuracy and latency tables of a run, from its cells alone.
+"""The accuracy table of a run, from its cells alone, and what its tables have in common.
 
 Pure functions of a run's cells: nothing here needs a plugin, NumPy or the images. The tables that
 they return are shown by :mod:`fxbench.tabular`.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fxbench.reference_lines import reference_notes
-from fxbench.tabular import Column, Table, letters
+from fxbench.tabular import Column, Table, Why, letters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -80,16 +80,6 @@ _LATENCY = {
     "real_time_factor": "real_time_factor",
     "latency_reference_p50": "reference_p50",
 }
-
-
-MACHINE = Column("latency_machine", "timed on", show="varies")
-"""In a merged run: times of two machines say nothing about which cell is faster."""
-
-
-def machine_notes(rows: Iterable[Row]) -> list[str]:
-    """What to know of times that were taken on several machines."""
-    several = len({row["latency_machine"] for row in rows if row.get("latency_machine")}) > 1
-    return ["Times of different machines must not be held against each other."] * several
 
 
 def flat(cell: Cell) -> Row:
@@ -241,27 +231,6 @@ def further_column(axis: str) -> Column:
 
 
 STATUS = Column("status", "status", "status", show="any")
-REAL_TIME = Column("real_time_factor", "video s/s", "rate", show="any")
-
-
-def real_time_notes(rows: Sequence[Row], *, timed: bool = False) -> list[str]:
-    """What a table with :data:`REAL_TIME` says of it.
-
-    Args:
-        rows: of the table.
-        timed: whether it has the times of single images as well.
-    """
-    some = [row for row in rows if row.get("real_time_factor") is not None]
-    if not some:
-        return []
-    lines = ["Video s/s: seconds of video that are worked through in a second, in the run itself."]
-    without = sum(row.get("latency_p50_ms") is None for row in some)
-    if timed and 0 < without < len(some):
-        lines.append(
-            "'-': where faces are looked for in every so many frames, or answers smoothed, an "
-            "image by itself has no time, but whole videos have."
-        )
-    return lines
 
 
 def notes(cells: Sequence[Cell], run: Mapping[str, Any] | None, *, shared: bool) -> list[str]:
@@ -327,10 +296,13 @@ def _reasons(cells: Sequence[Cell]) -> list[str]:
             key = tuple(str(p or "") for p in (cell["status"], reason["message"], reason["mend"]))
             counts[key] = counts.get(key, 0) + 1
     lines = [
-        f"{status} ({count} cell{'s' if count > 1 else ''}): {message}{mend and f' → {mend}'}"
+        Why(
+            f"{status} ({count} cell{'s' if count > 1 else ''}): {message}{mend and f' → {mend}'}",
+            (status, message, mend),
+        )
         for (status, message, mend), count in counts.items()
     ]
-    return lines + [
+    return [*lines] + [
         f"Not timed: {_chain(cell)}: {cell['latency_error']}"
         for cell in cells
         if cell.get("latency_error")
@@ -361,39 +333,3 @@ def accuracy_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) 
     if any(cell["axes"].get("align") for cell in chosen):
         first.append("A face whose eyes were not located is not aligned, and counts as it is.")
     return Table("Accuracy", columns, tuple(rows), (*first, *notes(chosen, run, shared=True)))
-
-
-def latency_table(cells: Iterable[Cell], run: Mapping[str, Any] | None = None) -> Table:
-    """How fast the chain detect, crop, predict is, for the clean cells that were timed."""
-    clean = classified(cells, attacked=False)
-    chosen = [cell for cell in clean if "p50_ms" in (cell.get("latency") or {})]
-    if chosen:
-        # Videos are gone through in ways that no single image has a time for.
-        known = ("p50_ms", "real_time_factor")
-        chosen = [c for c in clean if any((c.get("latency") or {}).get(name) for name in known)]
-    rows = [flat(cell) for cell in chosen]
-    columns = (
-        *leading_columns(chosen),
-        Column("latency_p50_ms", "p50 ms", "time"),
-        Column("latency_p90_ms", "p90 ms", "time"),
-        Column("latency_p99_ms", "p99 ms", "time"),
-        Column("latency_reference_p50", "p50 units", "time", show="any"),
-        Column("images_per_s_8", "images/s, 8", "rate", show="any"),
-        Column("images_per_s", "images/s", "rate"),
-        REAL_TIME,
-        Column("load_s", "load s", "time"),
-        Column("peak_memory_mb", "peak MB", "rate", show="any"),
-        Column("latency_samples", "samples", "count"),
-        MACHINE,
-    )
-    sizes = sorted({row["batch"] for row in rows if row["batch"]})
-    batches = f" in batches of {', '.join(map(str, sizes))}" if sizes else " in batches"
-    first = [
-        "Milliseconds for one image at a time (detect, crop, predict) after warm-up; "
-        f"images/s{batches}; loading is counted in neither."
-    ]
-    if any("reference_p50" in cell["latency"] for cell in chosen):
-        held = sum(row["latency_reference_p50"] is not None for row in rows)
-        first.append(f"Units: passes of the reference work; known in {held} of {len(rows)} rows.")
-    first += [*real_time_notes(rows, timed=True), *machine_notes(rows)]
-    return Table("Latency", columns, tuple(rows), (*first, *notes(chosen, run, shared=False)))

@@ -132,8 +132,8 @@ def _no_column(column: str, columns: tuple[str, ...], answered: bool) -> str:
         return unknown_name("column", column, columns)
     if not answered:
         return (
-            "This run was made by a version that kept no answers to single images: give its "
-            "command again."
+            "This run keeps no answers to single images, as an earlier version of fxbench made it "
+            "or its folder answers is lost: give its command again."
         )
     return (
         f"No dataset of this run has a column {column!r}, or any other: see 'Subgroups' in "

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fxbench.tables import (
-    REAL_TIME,
     STATUS,
     classified,
     flat,
@@ -17,9 +16,9 @@ from fxbench.tables import (
     leading_columns,
     notes,
     put,
-    real_time_notes,
     wanted,
 )
+from fxbench.tables_latency import REAL_TIME, real_time_notes
 from fxbench.tabular import Column, Table
 
 if TYPE_CHECKING:

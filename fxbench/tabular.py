@@ -15,17 +15,18 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any, Literal
 
-from fxbench.table_block import blocks, fits
+from fxbench.table_block import side_by_side
 from fxbench.table_layout import fitting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from rich.console import Group
     from rich.table import Table as RichTable
 
 Row = dict[str, Any]
 Show = Literal["always", "any", "varies"]
-Format = Literal["table", "md", "latex", "csv", "json"]
+Format = Literal["table", "md", "latex", "svg", "csv", "json"]
 
 MISSING = "-"
 _BLANKS = re.compile(r"[\t\n\r]+")
@@ -63,6 +64,18 @@ class Column:
         return "left" if self.format in ("text", "named", "status") else "right"
 
 
+class Why(str):
+    """A note on rows without a result, which are those of this `status`, `reason` and `mend`."""
+
+    of: tuple[str, ...]
+
+    def __new__(cls, text: str, of: tuple[str, ...]) -> Why:
+        """The text, and what it is about."""
+        made = super().__new__(cls, text)
+        made.of = of
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table.
@@ -82,7 +95,14 @@ class Table:
     def __post_init__(self) -> None:
         """Take from the texts what would do something to a terminal."""
         object.__setattr__(self, "title", clean(self.title))
-        object.__setattr__(self, "notes", tuple(map(clean, self.notes)))
+        notes = (Why(clean(n), n.of) if isinstance(n, Why) else clean(n) for n in self.notes)
+        object.__setattr__(self, "notes", tuple(notes))
+
+    @property
+    def reasons(self) -> dict[tuple[str, ...], int]:
+        """The numbers of the notes that say why rows have no result; none where there is one."""
+        notes = [note for note in self.notes if isinstance(note, Why)]
+        return {note.of: n for n, note in enumerate(notes, 1)} if len(notes) > 1 else {}
 
 
 def format_epsilon(epsilon: float | None) -> str:
@@ -215,24 +235,30 @@ class Texts:
         title: with the value of each column that is the same in every row.
         columns: those that are shown.
         rows: a text for each of these, row by row as in the table.
+        notes: numbered where rows name them.
     """
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
 
 
-def _text(column: Column, row: Row) -> str:
+def _text(column: Column, row: Row, numbers: Mapping[tuple[str, ...], int]) -> str:
     if row.get(column.key) is None:
         return MISSING
-    return clean(FORMATS[column.format](row, column.key))
+    text = clean(FORMATS[column.format](row, column.key))
+    if column.format == "status" and numbers:
+        number = numbers.get(tuple(str(row.get(k) or "") for k in ("status", "reason", "mend")))
+        text += "" if number is None else f" ({number})"
+    return text
 
 
 def texts_of(table: Table) -> Texts:
     """What a table shows."""
-    title, kept = [], []
+    title, kept, numbers = [], [], table.reasons
     for column in table.columns:
-        texts = [_text(column, row) for row in table.rows]
+        texts = [_text(column, row, numbers) for row in table.rows]
         if column.show == "varies" and len(set(texts)) <= 1:
             said = [text for text in texts[:1] if text not in (MISSING, "none")]
             title += [column.title.format(text) for text in said]
@@ -240,50 +266,37 @@ def texts_of(table: Table) -> Texts:
             kept.append((column, texts))
     heading = f"{table.title}: {', '.join(title)}" if title else table.title
     rows = tuple(zip(*(texts for _, texts in kept), strict=True))
-    return Texts(heading, tuple(column for column, _ in kept), rows)
+    notes = (
+        f"({numbers[note.of]}) {note}" if numbers and isinstance(note, Why) else note
+        for note in table.notes
+    )
+    return Texts(heading, tuple(column for column, _ in kept), rows, tuple(notes))
 
 
-def to_rich(table: Table, width: int | None = None) -> RichTable:
+def to_rich(table: Table, width: int | None = None) -> RichTable | Group:
     """For a terminal, with the notes below.
 
     Args:
         table: what to show.
-        width: of the terminal in characters, None for as much as the table needs. Where one line a
-            row is too wide, intervals go below their values; then names are broken at hyphens, and
-            then columns that can be spared are left out, which a note says. Where all that is too
-            wide as well, words are broken. No number is ever cut off.
+        width: of the terminal in characters, None for as much as the table needs. How what is
+            too wide is made to fit: :func:`fxbench.table_layout.fitting`. A word is broken only
+            where the names of a row alone are too wide. No number is ever cut off.
     """
-    from rich import box
-    from rich.table import Table as RichTable
+    from rich.console import Group
     from rich.text import Text
 
     shown = texts_of(table)
-    columns, layout = fitting(shown.columns, shown.rows, width)
-    notes = table.notes
-    if len(columns) < len(shown.columns):
-        names = ", ".join(column.header for column in shown.columns if column not in columns)
+    fitted = fitting(shown.columns, shown.rows, width)
+    notes = shown.notes
+    if fitted.shortened:
+        notes = (*notes, "CI: the 95 % confidence interval.")
+    if fitted.left_out:
+        names = ", ".join(column.header for column in fitted.left_out)
         notes = (*notes, f"Left out for want of room, and there with --format md: {names}.")
-    rich_table = RichTable(
-        title=Text(shown.title),
-        caption=Text("\n".join(notes)) if notes else None,
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        collapse_padding=True,
-        pad_edge=False,
-    )
-    for column, (header, _) in zip(columns, layout, strict=True):
-        # Folding a word that is too long keeps it whole; the default would cut it off.
-        rich_table.add_column(Text(header), justify=column.justify, overflow="fold")
-    texts = [cells for _, cells in layout]
-    if texts and texts[0] and fits(layout, width):
-        # Rich takes six times as long to lay out a thousand rows one by one.
-        rich_table.add_row(*blocks(columns, layout))
-        return rich_table
-    for row in zip(*texts, strict=True):
-        # As Text, so that square brackets are not read as markup.
-        rich_table.add_row(*(Text(text) for text in row))
-    return rich_table
+    made = [side_by_side(columns, layout, width) for columns, layout in fitted.parts]
+    made[0].title = Text(shown.title)
+    made[-1].caption = Text("\n".join(notes)) if notes else None
+    return made[0] if len(made) == 1 else Group(*made)
 
 
 def to_text(table: Table, width: int | None = None) -> str:
@@ -307,8 +320,8 @@ def to_markdown(table: Table) -> str:
         _line(rule),
         *(_line(map(_escape_cell, shown.columns, row)) for row in shown.rows),
     ]
-    if table.notes:
-        lines += ["", *(f"- {_escape(note)}" for note in table.notes)]
+    if shown.notes:
+        lines += ["", *(f"- {_escape(note)}" for note in shown.notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -368,24 +381,20 @@ def escape_halves(text: str) -> str:
 
 def to_json(rows: Table | Iterable[Row]) -> str:
     """A list with one object for each row; for a table an object: `title`, `rows` and `notes`."""
-    what: Any = (
-        list(rows)
-        if not isinstance(rows, Table)
-        else {
-            "title": rows.title,
-            "rows": list(rows.rows),
-            "notes": list(rows.notes),
-        }
-    )
-    return dump_json(what)
+    if not isinstance(rows, Table):
+        return dump_json(list(rows))
+    return dump_json({"title": rows.title, "rows": list(rows.rows), "notes": list(rows.notes)})
 
 
 def render(table: Table, format: Format = "table", width: int | None = None) -> str:  # noqa: A002 - the option's name
     """The table as text in one of the formats; `width` is for `table`."""
     if format == "table":
         return to_text(table, width)
+    written: Callable[[Table], str]
     if format == "latex":
-        from fxbench.latex import to_latex
-
-        return to_latex(table)
-    return {"md": to_markdown, "csv": to_csv, "json": to_json}[format](table)
+        from fxbench.latex import to_latex as written
+    elif format == "svg":
+        from fxbench.svg import to_svg as written
+    else:
+        written = {"md": to_markdown, "csv": to_csv, "json": to_json}[format]
+    return written(table)

@@ -64,6 +64,14 @@ def run_arguments(ferplus: Path, *more: str) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("given", ["1.5", "0", "many", "257"])
+def test_a_number_of_workers_is_a_whole_one(given, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["run", "--workers", given])
+    assert end.value.code == 2
+    assert f"{given!r} is no whole number from 1 to 256." in capsys.readouterr().err
+
+
 def test_list_and_help_import_nothing_heavy() -> None:
     code = (
         "import sys, io, contextlib\n"
@@ -291,7 +299,7 @@ def test_ctrl_c_before_the_first_command_is_known_is_one_word() -> None:
     assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
 
 
-def test_the_list_says_once_what_several_in_a_row_lack(
+def test_the_list_says_once_what_several_lack(
     fxbench: Fxbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = {"kind": "detector", "state": "missing extra", "summary": "", "problems": []}
@@ -299,7 +307,9 @@ def test_the_list_says_once_what_several_in_a_row_lack(
     rows = [row | {"name": name, "mend": mend} for name, mend in names.items()]
     monkeypatch.setattr("fxbench.cli.listing.inventory", lambda _: rows)
     out = fxbench("list")[1]
-    assert out.count("pip install x") == out.count("as above") == out.count("pip install y") == 1
+    assert out.count("pip install x") == out.count("pip install y") == 1
+    assert out.count("missing extra (1)") == 2
+    assert out.count("missing extra (2)") == 1
 
 
 def test_a_run_without_a_classifier_says_so(fxbench: Fxbench, ferplus: Path) -> None:
@@ -346,7 +356,7 @@ def test_failed_cells_end_with_3(fxbench: Fxbench, ferplus: Path) -> None:
         (["run", "--detectors", "a,,b"], 2, "has an empty name"),
         (["run", "--epsilons", "2/0"], 2, "is no budget"),
         (["run", "--epsilons", "300"], 2, "is no budget"),
-        (["run", "--limit", "0"], 2, "not in the range"),
+        (["run", "--limit", "0"], 2, "'0' is no whole number from 1 on"),
         (["run", "--set", "ferplus.path"], 2, "expected NAME.OPTION=VALUE"),
         (["run", "--datasets", "ferplus"], 2, "--set ferplus.path=PATH"),
         (["run", "--set", "ferplus.path=/not/there"], 2, "/not/there"),

@@ -197,7 +197,7 @@ def test_a_plugin_for_a_newer_version_is_no_fault(
 ) -> None:
     packages(
         "fxbench-new",
-        "import fxbench\n@fxbench.hookimpl\ndef fxbench_transcribers():\n    return []\n",
+        "import fxbench\n@fxbench.hookimpl\ndef fxbench_translators():\n    return []\n",
     )
     code, record = facts()
     assert code == 0

@@ -313,7 +313,7 @@ def test_results_by_a_column(stored: StoredRun) -> None:
     assert [row["gap"] for row in gaps.rows] == [None, None]
     with pytest.raises(UsageError, match="choose from half"):
         group_tables(stored.cells, stored_answers.read(stored.folder), "halves")
-    with pytest.raises(UsageError, match="kept no answers"):
+    with pytest.raises(UsageError, match="keeps no answers"):
         group_tables(stored.cells, (), "half")
 
 
@@ -324,6 +324,8 @@ def test_the_command_shows_groups(stored: StoredRun) -> None:
     assert "second" in shown.output
     told = CliRunner().invoke(cli, ["tables", "--by", "half", "--format", "json", *given])
     assert {len(json.loads(told.output)[name]) for name in ("groups", "gaps")} == {4, 2}
+    empty = CliRunner().invoke(cli, ["tables", "--by", "", *given])
+    assert "--by got an empty name" in str(empty.exception)
     refused = CliRunner().invoke(cli, ["tables", "--by", "half", "--table", "recall", *given])
     assert isinstance(refused.exception, UsageError)
     assert "without --table" in str(refused.exception)

@@ -28,9 +28,10 @@ from fxbench.exports import find_cell
 from fxbench.leaderboard import leaderboard_rows, leaderboard_table
 from fxbench.matrix import matrix_table
 from fxbench.store import RunFolder
-from fxbench.tables import accuracy_table, latency_table
+from fxbench.tables import accuracy_table
 from fxbench.tables_corruption import corruption_matrix, corruption_table
 from fxbench.tables_emotions import recall_table
+from fxbench.tables_latency import latency_table
 from fxbench.tables_robustness import (
     robust_table,
     robustness_table,

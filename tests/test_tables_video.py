@@ -17,7 +17,7 @@ from fxbench.scoring import Predictions
 from fxbench.scoring_clips import Seen, score_clips
 from fxbench.scoring_spotting import score_spotting
 from fxbench.store import RunFolder
-from fxbench.tables import latency_table
+from fxbench.tables_latency import latency_table
 from fxbench.tables_video import (
     megc_table,
     motion_table,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 from typing import Any
 
 import click
 
 from fxbench import __version__
+from fxbench.cli.manual import dress
 from fxbench.cli.options import INTERRUPTED
 from fxbench.errors import FxbenchError
 from fxbench.names import unknown_name
@@ -27,11 +29,16 @@ _COMMANDS = {
     "compare": ("compare", "Say cell by cell whether a run is better or worse than another."),
     "baseline": ("baseline", "Write a run as a baseline, to gate later runs by."),
     "gate": ("gate", "Fail when a run got worse than a baseline."),
+    "report": ("report", "Write what a run has as one HTML page."),
     "figures": ("figures", "Draw what attacks and corruptions did in a run."),
     "predictions": ("predictions", "Export what a classifier of a run answered, as a csv."),
     "check": ("check", "Try whether components conform, and show what does not."),
     "cloak": ("cloak", "Change a photo a little, so that classifiers misread its faces."),
+    "analyze": ("analyze", "Say what faces in photos and videos are labelled as, and show it."),
     "landmarks": ("landmarks", "Measure how faces move in videos, from landmarks."),
+    "speech": ("speech", "Write down what is said in a video, and what its words express."),
+    "live": ("live", "Show a camera with what classifiers label its faces as."),
+    "dashboard": ("dashboard", "Compare, analyse, attack and look live, in the browser."),
     "audit": ("audit", "Look for mistakes: label order, input, calibration, leakage and more."),
     "weights": ("weights", "List weight files, fetch them, and see whether they are right."),
     "train": ("train", "Train the network of a classifier."),
@@ -39,9 +46,12 @@ _COMMANDS = {
     "new": ("new", "Write a plugin to begin with."),
     "doctor": ("doctor", "Say what is installed, what is missing, and what mends it."),
     "clean": ("clean", "Show what the cache takes, and free it."),
+    "completion": ("completion", "Print the script that completes words in a shell."),
 }
-_KEEPING = (["run"], ["reproduce"], ["score"], ["train"], ["data"])
+_KEEPING = (["analyze"], ["run"], ["reproduce"], ["score"], ["train"], ["data"])
 _BUG = 70
+_COMPLETING = "_FXBENCH_COMPLETE"
+"""A shell sets this where it wants the words that could go on."""
 
 EXIT_CODES = """\b
 Exit codes:
@@ -64,8 +74,24 @@ class _Commands(click.Group):
         if name not in _COMMANDS:
             return None
         module = importlib.import_module(f"fxbench.cli.{_COMMANDS[name][0]}")
-        command: click.Command = module.command
+        command = dress(module.command, name)
+        if _COMPLETING in os.environ:
+            from fxbench.cli.completing import attach
+
+            attach(command)
         return command
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem[str]]:
+        """The commands, without importing them to ask for their summaries."""
+        from click.shell_completion import CompletionItem
+
+        return [
+            CompletionItem(name, help=summary)
+            for name, (_, summary) in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ] + click.Command.shell_complete(self, ctx, incomplete)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -106,6 +132,10 @@ def cli(ctx: click.Context, *, debug: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code; no traceback is shown without --debug."""
+    if _COMPLETING in os.environ:
+        from fxbench.cli.completing import answer
+
+        sys.exit(answer(cli))
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
     try:

@@ -56,8 +56,12 @@ class _Model:
     type=click.Path(path_type=Path, file_okay=False),
     help="Draw reliability diagrams and confusion matrices into this folder.",
 )
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the libraries.")
-@click.option("--json", "as_json", is_flag=True, help="An object with all numbers.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Threads of the libraries; default OMP_NUM_THREADS, else all cores.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: all numbers.")
 def command(
     *,
     subject: str | None,
@@ -93,7 +97,7 @@ def command(
     environment.fix_threads(threads or environment.default_threads())
 
     from fxbench.chunks import default_folder
-    from fxbench.cli.terminal import chatter_to, messages, output
+    from fxbench.cli.terminal import chatter_to, messages, output, status
     from fxbench.loader import Loader
     from fxbench.options import resolve
     from fxbench.registry import discover
@@ -116,10 +120,10 @@ def command(
     options = resolve((e.component for e in registry.entries), settings, os.environ, Path())
     debug = click.get_current_context().find_root().obj["debug"]
     quiet = nullcontext(messages()) if debug else chatter_to(default_folder() / "stderr.log")
-    with quiet as console, console.status("Loading …") as status:
+    with quiet as console, status(console, "Loading …") as tell:
         from fxbench.audit.auditor import Auditor
 
-        auditor = Auditor(chosen, limit, progress=status.update)
+        auditor = Auditor(chosen, limit, progress=tell)
         loader = Loader(options)
         if entry is not None and entry.kind.name == "dataset":
             if datasets or protocol or plots:
@@ -284,7 +288,7 @@ def _print(console: Console, audit: Audit) -> None:
         table = Table.grid(padding=(0, 2))
         table.add_column(width=14, no_wrap=True)
         table.add_column(width=11, no_wrap=True)
-        table.add_column()
+        table.add_column(overflow="fold")
         table.add_row(
             Text(f"  {finding.verdict}", _COLOURS[finding.verdict]), finding.check, finding.sentence
         )

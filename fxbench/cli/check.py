@@ -54,9 +54,10 @@ class _Chosen:
 @click.option(
     "--allow-sending",
     is_flag=True,
-    help="Check components that send images to a service; drawn ones are sent, and may cost money.",
+    help="Check components that send images or sound to a service; drawn ones are sent, and may "
+    "cost money.",
 )
-@click.option("--json", "as_json", is_flag=True, help="A list of reports, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of reports.")
 def command(
     *,
     name: tuple[str, ...],
@@ -145,8 +146,8 @@ def _choose(
             price = entry.component.price
             each = "at a price that is not known" if price is None else f"{price:g} USD a call"
             raise UsageError(
-                f"{entry.name} sends images to a service ({each}): allow the kit to send its "
-                "drawn ones with --allow-sending."
+                f"{entry.name} sends what it is given to a service ({each}): allow the kit to send "
+                "what it draws with --allow-sending."
             )
     states = {key: availability(entry, options) for key, entry in named.items()}
     ready = tuple(entry for key, entry in named.items() if states[key].state == "ready")
@@ -174,6 +175,7 @@ def _unknown(registry: Registry, name: str, kind: str | None) -> str:
 
 
 def _reports(chosen: _Chosen, options: Options, console: Console) -> Iterator[Report]:
+    from fxbench.cli.terminal import status
     from fxbench.testing import Report, Result, check
 
     for plugin in chosen.broken:
@@ -183,7 +185,7 @@ def _reports(chosen: _Chosen, options: Options, console: Console) -> Iterator[Re
         )
         yield Report(plugin.name, "plugin", tuple(problems))
     for entry in chosen.entries:
-        with console.status(f"{entry.kind.name} {entry.name}"):
+        with status(console, f"{entry.kind.name} {entry.name}"):
             report = check(entry, options=options.of(entry.component))
         yield report
 
@@ -195,8 +197,8 @@ def _print(console: Console, report: Report) -> None:
     console.print(Text(report.headline, "green" if report.ok else "bold red"))
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
-    table.add_column(max_width=28)
-    table.add_column()
+    table.add_column(max_width=28, overflow="fold")
+    table.add_column(overflow="fold")
     for status, rules, sentences in report.rows():
         first, *more = sentences
         text = Text(first, "" if status == "passed" else "dim")

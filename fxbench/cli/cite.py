@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -11,8 +12,9 @@ from fxbench.cli.options import results_option
 
 @click.command("cite")
 @click.argument("run", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: the BibTeX and what it cites.")
 @results_option
-def command(*, run: str | None, results: Path) -> None:
+def command(*, run: str | None, as_json: bool, results: Path) -> None:
     """Print how a paper cites RUN, by default the latest run, as BibTeX.
 
     That is fxbench, the run itself with what tells it from others, and what its datasets and
@@ -37,4 +39,10 @@ def command(*, run: str | None, results: Path) -> None:
             err=True,
         )
     suite = suites.of(stored.run)
-    click.echo(bibliography(stored.run, None if suite is None else suite.name), nl=False)
+    text = bibliography(stored.run, None if suite is None else suite.name)
+    if as_json:
+        cited = list(stored.run.get("citations") or ())
+        record = {"run": stored.run["id"], "bibtex": text, "citations": cited}
+        click.echo(json.dumps(record, indent=1))
+        return
+    click.echo(text, nl=False)

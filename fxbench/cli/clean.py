@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     help="Free what cloud services answered. Asking them again costs money; the others keep it.",
 )
 @click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--json", "as_json", is_flag=True, help="An object, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: the numbers.")
 @results_option
 def command(
     *, unused: bool, everything: bool, answers: bool, yes: bool, as_json: bool, results: Path

@@ -67,7 +67,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of what is random."
 )
 @settings_option
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the libraries.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Threads of the libraries; default OMP_NUM_THREADS, else all cores.",
+)
 @click.option(
     "--max-cost",
     type=Dollars(),
@@ -82,7 +86,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Draw original, change and cloaked picture into this PNG.",
 )
 @click.option("--force", is_flag=True, help="Write over files that are there.")
-@click.option("--json", "as_json", is_flag=True, help="An object with all numbers.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: all numbers.")
 def command(
     *,
     image: Path,

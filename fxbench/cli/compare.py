@@ -64,6 +64,8 @@ def command(
     from fxbench.compare_report import compare_json, compare_table, image_tables
     from fxbench.tabular import Format, render
 
+    if form == "svg" and images:
+        raise UsageError("A picture shows one table: give --format svg without --images.")
     before, after = side(results, run_a), side(results, run_b)
     comparison = compare(
         before,

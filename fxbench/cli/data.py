@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
+from fxbench.cli.manual import dress
 from fxbench.cli.options import settings_option
 from fxbench.errors import UsageError
 from fxbench.names import unknown_name
@@ -25,7 +27,7 @@ class _Builders(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
         for entry in discover().of_kind("builder"):
             if _PREFIX + entry.name == name:
-                return _command(entry.name, entry.component.summary)
+                return dress(_command(entry.name, entry.component.summary), f"data {name}")
         return None
 
     def resolve_command(
@@ -48,7 +50,13 @@ def command() -> None:
 
 
 def _command(name: str, summary: str) -> click.Command:
-    @click.command(f"{_PREFIX}{name}", help=summary)
+    called = f"fxbench data {_PREFIX}{name}"
+    examples = (
+        f"\b\nExamples:\n  {called} --set ferplus.path=~/data/ferplus"
+        f"\n  {called} --set ferplus.path=~/data/ferplus --seed 2 -o {name}-2"
+    )
+
+    @click.command(f"{_PREFIX}{name}", help=f"{summary}\n\n{examples}", short_help=summary)
     @click.option(
         "--from",
         "source",
@@ -56,7 +64,13 @@ def _command(name: str, summary: str) -> click.Command:
         show_default=True,
         help="The dataset that it is made from.",
     )
-    @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+    @click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=1,
+        show_default=True,
+        help="Of everything that is drawn at random.",
+    )
     @settings_option
     @click.option(
         "-o",
@@ -65,6 +79,7 @@ def _command(name: str, summary: str) -> click.Command:
         type=click.Path(path_type=Path),
         help=f"Where to write; by default {name}.",
     )
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON: what was written.")
     @click.pass_context
     def build(
         ctx: click.Context,
@@ -73,16 +88,22 @@ def _command(name: str, summary: str) -> click.Command:
         seed: int,
         settings: tuple[str, ...],
         folder: Path | None,
+        as_json: bool,
     ) -> None:
         from fxbench.chunks import default_folder
-        from fxbench.cli.terminal import Steps, chatter_to, messages
+        from fxbench.cli.terminal import Steps, chatter_to, hint, messages
 
         target = folder or Path(name)
         debug = ctx.find_root().obj["debug"]
         quiet = nullcontext(messages()) if debug else chatter_to(default_folder() / "stderr.log")
         with quiet as console, Steps(console) as steps:
             _build(discover(), name, source, settings, target, seed, steps.at)
-        click.echo(f"{name} is in {target}.")
+        if as_json:
+            record = {"name": name, "from": source, "seed": seed, "folder": str(target)}
+            click.echo(json.dumps(record, indent=1))
+        else:
+            click.echo(f"{name} is in {target}.")
+            hint(f"what reads it: fxbench show {name}")
 
     return build
 

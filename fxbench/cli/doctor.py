@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="An object, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: all of it.")
 @results_option
 def command(*, as_json: bool, results: Path) -> int:
     """Say what is installed, what is missing for what, and the commands that mend it.
@@ -47,12 +47,12 @@ def _print(diagnosis: Diagnosis) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from fxbench.cli.terminal import output
+    from fxbench.cli.terminal import hint, output
 
     console = output()
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")
     for what, text in _facts(diagnosis):
         # Folders and reasons may hold brackets, which rich would take for markup.
         table.add_row(what, Text(text or "none"))
@@ -64,6 +64,8 @@ def _print(diagnosis: Diagnosis) -> None:
         console.print("Everything that is installed works.", style="green")
     else:
         console.print(f"{len(diagnosis.broken)} to be mended.", style="bold red")
+    if any(file.state == "missing" and file.fetched for file in diagnosis.weights):
+        hint("fetch all weights that can be had: fxbench weights fetch --all")
 
 
 def _facts(diagnosis: Diagnosis) -> Iterable[tuple[str, str]]:
@@ -90,10 +92,11 @@ def _facts(diagnosis: Diagnosis) -> Iterable[tuple[str, str]]:
         if row["kind"] != "plugin":
             name, state = row["name"], row["state"]
             if state == "needs option":
-                name = f"{name} ({row['mend']})"
+                # Said once for all that want the same: `--set NAME.path=PATH`.
+                state = f"needs {row['mend'].replace(f' {name}.', ' NAME.')}"
             kinds.setdefault(row["kind"], {}).setdefault(state, []).append(name)
     for kind, states in kinds.items():
-        yield f"{kind}s", _by_state(states, quiet=("ready", "needs option"))
+        yield f"{kind}s", _by_state(states, quiet=("ready",))
     extras: dict[str, list[str]] = {}
     for extra in diagnosis.extras:
         extras.setdefault("installed" if extra.installed else "missing", []).append(extra.extra)
@@ -134,7 +137,9 @@ def _findings(console: Console, title: str, colour: str, findings: Iterable[Find
     for index, finding in enumerate(findings):
         if not index:
             console.print(f"\n{title}", style=f"bold {colour}")
-        console.print(Text(f"  {finding.what}"))
+        for line in Text(finding.what).wrap(console, max(1, console.width - 2), overflow="fold"):
+            line.rstrip()
+            console.print(Text("  ").append(line), no_wrap=True, crop=False)
         # Not wrapped: the line is there to be copied.
         console.print(Text("  → ").append(finding.mend, "cyan"), soft_wrap=True)
 

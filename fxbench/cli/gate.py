@@ -41,7 +41,7 @@ _File = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--junit", type=_File, help="Write JUnit XML into this file.")
 @click.option("--markdown", type=_File, help="Write a summary in Markdown into this file.")
-@click.option("--json", "as_json", is_flag=True, help="Print an object with everything.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object with everything.")
 @results_option
 @click.pass_context
 def command(
@@ -70,11 +70,13 @@ def command(
     from fxbench import baseline as baselines
     from fxbench import budgets as limits
     from fxbench.errors import UsageError
-    from fxbench.gate import judge, watched_for_latency
+    from fxbench.gate import judge
+    from fxbench.gate_cover import watched_for_latency
 
     given = ctx.get_parameter_source("budgets") is not click.core.ParameterSource.DEFAULT
     if given and not budgets.is_file():
         raise UsageError(f"There is no file {budgets}: --budgets names one with a table [gate].")
+    _check_places(baseline, budgets, junit, markdown)
     watched = limits.read(budgets)
     measured_by = baselines.read(baseline)
     watched = replace(watched, renamed={**watched.renamed, **renames(renamed, measured_by)})
@@ -85,6 +87,25 @@ def command(
     judgement = judge(side, measured_by, watched, timed)
     _show(judgement, junit, markdown, as_json=as_json)
     ctx.exit(judgement.exit_code)
+
+
+def _check_places(baseline: Path, budgets: Path, junit: Path | None, markdown: Path | None) -> None:
+    """See to it that nothing is written over what is read, or over something else that is written.
+
+    Raises:
+        UsageError: it would be.
+    """
+    from fxbench.errors import UsageError
+
+    known = {baseline.resolve(): "--baseline", budgets.resolve(): "--budgets"}
+    for option, path in (("--junit", junit), ("--markdown", markdown)):
+        if path is None:
+            continue
+        other = known.setdefault(path.resolve(), option)
+        if other != option:
+            raise UsageError(
+                f"{path} is the file of {other}, and {option} would write over it: name another."
+            )
 
 
 def _timed(stored: StoredRun, other: Path, cells: list[Record]) -> dict[str, TimeChange]:
@@ -115,7 +136,7 @@ def _show(
     judgement: Judgement, junit: Path | None, markdown: Path | None, *, as_json: bool
 ) -> None:
     from fxbench.cli.tables import print_rich
-    from fxbench.files import write_atomic
+    from fxbench.files import unwritable, write_atomic
     from fxbench.gate_report import (
         gate_json,
         gate_junit,
@@ -124,19 +145,23 @@ def _show(
         github_annotations,
     )
 
-    if junit is not None:
-        write_atomic(junit, gate_junit(judgement).encode())
-    if markdown is not None:
-        write_atomic(markdown, gate_markdown(judgement).encode())
+    # The answer first: it is known, whether a file of it can be written or not.
     if as_json:
         click.echo(gate_json(judgement), nl=False)
     else:
         print_rich(gate_table(judgement))
+    if junit is not None:
+        write_atomic(junit, gate_junit(judgement).encode(), asked="--junit")
+    if markdown is not None:
+        write_atomic(markdown, gate_markdown(judgement).encode(), asked="--markdown")
     if os.environ.get("GITHUB_ACTIONS") == "true":
         # Standard output may be JSON; GitHub reads commands from both.
         for line in github_annotations(judgement):
             click.echo(line, err=True)
         summary = os.environ.get("GITHUB_STEP_SUMMARY")
         if summary:
-            with Path(summary).open("a", encoding="utf-8") as file:
-                file.write(gate_markdown(judgement))
+            try:
+                with Path(summary).open("a", encoding="utf-8") as file:
+                    file.write(gate_markdown(judgement))
+            except OSError as error:
+                raise unwritable(Path(summary), error, "GITHUB_STEP_SUMMARY") from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from fxbench.cli.options import format_option, results_option
+from fxbench.cli.options import FOR_PEOPLE, format_option, results_option
 from fxbench.cli.tables import NO_CLASSIFIER, note_unfinished, print_rich
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def command(*, run: str | None, form: str, results: Path) -> None:
       fxbench leaderboard
       fxbench leaderboard --format md > leaderboard.md
       fxbench leaderboard --format latex > leaderboard.tex
+      fxbench leaderboard --format svg > leaderboard.svg
       fxbench leaderboard --format json
     """
     from fxbench.store import find, load
@@ -38,7 +39,7 @@ def command(*, run: str | None, form: str, results: Path) -> None:
     stored = load(find(results, run))
     note_unfinished(stored)
     named = any(kind_of(cell) == "classifier" for cell in stored.cells)
-    if form in ("table", "md", "latex") and not named:
+    if form in FOR_PEOPLE and not named:
         click.echo(NO_CLASSIFIER)
         return
     print_leaderboard(stored, form)

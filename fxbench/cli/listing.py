@@ -9,6 +9,8 @@ import click
 from fxbench.inventory import inventory
 from fxbench.kinds import KINDS
 
+_COLOURS = {"ready": "green", "broken": "red"}
+
 
 @click.command("list")
 @click.option(
@@ -16,7 +18,7 @@ from fxbench.kinds import KINDS
     type=click.Choice([kind.name for kind in KINDS]),
     help="Only components of this kind.",
 )
-@click.option("--json", "as_json", is_flag=True, help="A list of objects, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of objects.")
 def command(*, kind: str | None, as_json: bool) -> None:
     """List the components that are installed, their state, and the command that mends it.
 
@@ -30,41 +32,34 @@ def command(*, kind: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
-    from rich.table import Table
+    from rich.text import Text
 
-    from fxbench.cli.terminal import output
+    from fxbench.cli.entries import Named, print_named
+    from fxbench.cli.terminal import hint, output
 
     console = output()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for header in ("kind", "name", "state", "summary"):
-        table.add_column(header, no_wrap=header != "summary")
-    colours = {"ready": "green", "broken": "red"}
-    previous = mend = None
+    mends: dict[str, int] = {}
+    groups: dict[str, list[Named]] = {}
     for row in rows:
         if row["kind"] == "plugin":
             continue
-        shown = row["kind"] if row["kind"] != previous else ""
-        previous = row["kind"]
-        colour = colours.get(row["state"], "yellow")
-        text = row["summary"]
+        state = Text(row["state"], _COLOURS.get(row["state"], "yellow"))
         if row["mend"]:
-            # Many components lack the same: what mends them is said at the first of them.
-            same = row["mend"] == mend and not shown
-            mended = "[dim]as above[/dim]" if same else f"[cyan]{_escaped(row['mend'])}[/cyan]"
-            text = f"{text}\n[dim]→[/dim] {mended}"
-        mend = row["mend"]
-        table.add_row(shown, row["name"], f"[{colour}]{row['state']}[/{colour}]", text)
-    console.print(table)
+            # Many components lack the same: what mends it is said once, below.
+            state.append(f" ({mends.setdefault(row['mend'], len(mends) + 1)})")
+        head = (Text(row["name"]), state)
+        groups.setdefault(f"{row['kind']}s", []).append(Named(head, Text(row["summary"])))
+    print_named(console, [*groups.items()])
+    if mends:
+        console.print(Text("\nWhat mends what is missing", "bold"))
+    for mend, number in mends.items():
+        # Not wrapped: the line is there to be copied.
+        console.print(Text(f"({number}) ").append(mend, "cyan"), soft_wrap=True)
+    if mends:
+        hint("all about one: fxbench show NAME", "all that is amiss here: fxbench doctor")
     for row in rows:
         if row["kind"] == "plugin":
-            console.print(
-                f"[red]plugin {row['name']} ({row['distribution']}): {row['state']}[/red]"
-            )
+            text = f"plugin {row['name']} ({row['distribution']}): {row['state']}"
+            console.print(Text(text, "red"))
             for problem in row["problems"]:
                 console.print(f"  {problem}", markup=False)
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

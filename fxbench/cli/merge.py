@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -24,7 +25,7 @@ from fxbench.cli.options import results_option
     is_flag=True,
     help="Where runs disagree about a cell, keep the first run's numbers.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what was merged as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: what was merged.")
 @results_option
 def command(
     *, runs: tuple[str, ...], output: Path, keep_first: bool, as_json: bool, results: Path
@@ -40,7 +41,10 @@ def command(
       fxbench merge ferplus-valid-1a2b3c4d ferplus-valid-5e6f7a8b -o results/both
       fxbench merge here/ferplus-valid-1a2b3c4d there/ferplus-valid-1a2b3c4d -o results/both
     """
+    from fxbench.cli.terminal import hint
+    from fxbench.files import known_as
     from fxbench.merge import merge
+    from fxbench.names import counted
     from fxbench.store import find
 
     merged = merge([find(results, run) for run in runs], output, keep_first=keep_first)
@@ -55,5 +59,7 @@ def command(
         return
     for note in merged.notes:
         click.echo(note, err=True)
-    several = f", {merged.twice} of them in several runs" if merged.twice else ""
-    click.echo(f"{merged.folder}: {merged.cells} cells of {len(runs)} runs{several}")
+    several = f", {merged.twice:,} of them in several runs" if merged.twice else ""
+    cells = counted(merged.cells, "cell")
+    click.echo(f"{known_as(merged.folder)}: {cells} of {counted(len(runs), 'run')}{several}")
+    hint(f"its leaderboard: fxbench leaderboard {shlex.quote(str(merged.folder))}")

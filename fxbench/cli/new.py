@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def command() -> None:
     show_default=True,
     help="Where the folder NAME is made.",
 )
-def plugin(*, name: str, kind: str, folder: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: what was written.")
+def plugin(*, name: str, kind: str, folder: Path, as_json: bool) -> None:
     """Write a plugin with one component called NAME.
 
     It can be installed, conforms and has tests. What it does is an example, to be replaced:
@@ -59,16 +61,30 @@ def plugin(*, name: str, kind: str, folder: Path) -> None:
       fxbench new plugin acme
       fxbench new plugin acme-eyes --kind landmarker --folder ~/plugins
     """
+    from rich.text import Text
+
     from fxbench import scaffold
+    from fxbench.cli.terminal import output
 
     # A shell doesn't replace the ~ of --folder=~/plugins.
     project = scaffold.plugin(name, kind, folder.expanduser())
-    click.echo(f"The {kind} {name}, in {project.folder}:")
-    for path in project.files:
-        click.echo(f"  {path}")
     # Without a slash, pip takes a word for the name of a distribution.
     where = str(project.folder)
     where = where if "/" in where else f"./{where}"
+    following = (f"pip install {shlex.quote(where)}", f"fxbench check {name}", project.run)
+    if as_json:
+        record = {
+            "kind": kind,
+            "name": name,
+            "folder": str(project.folder),
+            "files": [path.as_posix() for path in project.files],
+            "next": following,
+        }
+        click.echo(json.dumps(record, indent=1))
+        return
+    click.echo(f"The {kind} {name}, in {project.folder}:")
+    for path in project.files:
+        click.echo(f"  {path}")
     click.echo("Next:")
-    for line in (f"pip install {shlex.quote(where)}", f"fxbench check {name}", project.run):
-        click.secho(f"  {line}", fg="cyan")
+    for line in following:
+        output().print(Text(f"  {line}", "cyan"), soft_wrap=True)

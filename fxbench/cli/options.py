@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
-from fxbench.cli.values import Dollars, Rate, Results
+from fxbench.cli.values import Dollars, Rate, Results, Whole
+from fxbench.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
 
-FORMATS = ("table", "md", "latex", "csv", "json")
+FORMATS = ("table", "md", "latex", "svg", "csv", "json")
+FOR_PEOPLE = ("table", "md", "latex", "svg")
+"""Those that leave out what nobody looks at."""
 
 settings_option = click.option(
     "--set",
@@ -23,13 +27,16 @@ settings_option = click.option(
     metavar="NAME.OPTION=VALUE",
     help="Set an option of a component; may be given again.",
 )
-format_option = click.option(
+_FORMAT = click.option(
     "--format",
     "form",
     type=click.Choice(FORMATS),
     default="table",
     show_default=True,
-    help="For a terminal, Markdown, a LaTeX paper, or raw numbers.",
+    help="For a terminal, Markdown, a LaTeX paper, as a picture, or raw numbers.",
+)
+_AS_JSON = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON; short for --format json."
 )
 results_option = click.option(
     "--results",
@@ -41,7 +48,7 @@ results_option = click.option(
 _OF_A_RUN = (
     click.option(
         "--limit",
-        type=click.IntRange(min=1),
+        type=Whole(min=1),
         help="At most so many images, evenly spaced; of videos so many whole ones.",
     ),
     click.option(
@@ -53,7 +60,7 @@ _OF_A_RUN = (
     results_option,
     click.option(
         "--threads",
-        type=click.IntRange(min=1),
+        type=Whole(min=1),
         help="Threads of the libraries; default OMP_NUM_THREADS, else all cores.",
     ),
     click.option(
@@ -67,10 +74,20 @@ _OF_A_RUN = (
         metavar="USD",
         help="Send images to cloud services without asking, if it costs at most so much.",
     ),
-    click.option(
-        "--json", "as_json", is_flag=True, help="Print the leaderboard as JSON at the end."
-    ),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON at the end: the leaderboard."),
 )
+
+
+def format_option(command: Command) -> Command:
+    """Give a command `--format`, and `--json` as every command has it; it takes both as `form`."""
+
+    @functools.wraps(command)
+    def formatted(*args: Any, form: str, as_json: bool, **others: Any) -> Any:
+        if as_json and form not in ("table", "json"):
+            raise UsageError(f"--json and --format {form} are two formats: give one of them.")
+        return command(*args, form="json" if as_json else form, **others)
+
+    return cast("Command", _FORMAT(_AS_JSON(formatted)))
 
 
 def run_options(command: Command) -> Command:

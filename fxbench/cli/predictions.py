@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fxbench.cli.options import results_option
 from fxbench.cli.values import Epsilons
 from fxbench.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from fxbench.prediction_csv import PredictionTable
 
 
 @click.command("predictions")
@@ -33,6 +39,9 @@ from fxbench.errors import StoreError, UsageError
     type=click.Path(path_type=Path, dir_okay=False),
     help="The file to write; by default standard output.",
 )
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON: the answers, or the file that they are in."
+)
 @results_option
 def command(
     *,
@@ -50,6 +59,7 @@ def command(
     landmarker: str | None,
     every: int | None,
     output: Path | None,
+    as_json: bool,
     results: Path,
 ) -> None:
     """Export what a classifier answered in RUN, by default the latest run, as a csv.
@@ -64,6 +74,7 @@ def command(
       fxbench predictions --classifier emopy --corruption fog --severity 3
     """
     from fxbench.chunks import Chunks, default_folder
+    from fxbench.cli.terminal import hint
     from fxbench.exports import find_cell, predictions
     from fxbench.files import write_atomic
     from fxbench.names import unknown_name
@@ -93,13 +104,29 @@ def command(
         cell = find_cell(stored.cells, **axes, epsilon=epsilon[0] if epsilon else None)
     except UsageError as error:
         raise UsageError(f"{stored.folder}: {error}") from error
-    content = text(predictions(stored, cell, Chunks(default_folder())))
-    if output is None:
-        click.echo(content, nl=False)
-    else:
+    table = predictions(stored, cell, Chunks(default_folder()))
+    if output is not None:
         try:
-            write_atomic(output, content.encode())
+            write_atomic(output, text(table).encode())
         except StoreError as error:
             raise UsageError(
                 f"{output} can't be written ({error.__cause__}): name another with -o."
             ) from error
+    if as_json:
+        record = {"run": stored.folder.name, "cell": cell["id"], "axes": cell["axes"]}
+        record |= {"labels": list(table.labels), "images": len(table.images)}
+        told = {"predictions": _answers(table)} if output is None else {"output": str(output)}
+        click.echo(json.dumps(record | told, indent=1))
+    elif output is None:
+        click.echo(text(table), nl=False)
+    else:
+        place = f"{shlex.quote(str(output))} --dataset {cell['axes']['dataset']}"
+        hint(f"the same numbers: fxbench score {place} --split {cell['axes']['split']}")
+
+
+def _answers(table: PredictionTable) -> list[dict[str, Any]]:
+    """For each image what its face was answered, with the digits that the csv has."""
+    return [
+        {"image": image, "probabilities": [float(str(value)) for value in row]}
+        for image, row in zip(table.images, table.outputs, strict=True)
+    ]

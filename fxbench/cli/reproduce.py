@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fxbench.cli.options import results_option, settings_option
-from fxbench.cli.values import Dollars
+from fxbench.cli.values import Dollars, Tolerance, Whole
 from fxbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,23 +32,21 @@ _CACHE = ".cache"
 )
 @click.option(
     "--tolerance",
-    type=click.FloatRange(min=0),
+    type=Tolerance(),
     default=1e-4,
     show_default=True,
     help="How far a number may be from what it was.",
 )
 @settings_option
 @results_option
-@click.option(
-    "--threads", type=click.IntRange(min=1), help="Threads of the libraries; default as it was."
-)
+@click.option("--threads", type=Whole(min=1), help="Threads of the libraries; default as it was.")
 @click.option(
     "--max-cost",
     type=Dollars(),
     metavar="USD",
     help="Send images to cloud services without asking, if it costs at most so much.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what differs as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: what differs.")
 def command(
     *,
     run: str | None,
@@ -81,22 +79,23 @@ def command(
     # Before NumPy is imported: its linear algebra reads the number of threads only then.
     environment.fix_threads(threads)
 
-    from fxbench import runner
+    from fxbench import answers, runner
     from fxbench.cli.run import ask_before_sending
     from fxbench.costs import costs
     from fxbench.following import moved
     from fxbench.recipe import Recipe
 
+    # What is damaged is found before anything is computed.
+    answered = answers.read(before.folder)
     recipe = Recipe.read(before.run["recipe"])
     prepared = runner.follow(moved(recipe, settings, recipe.registry()))
-    ask_before_sending(costs(prepared.plan), max_cost)
     folder = _folder(into or results / "reproduced", str(before.run["id"]))
+    _make(folder, "--results" if into is None else "--into")
+    ask_before_sending(costs(prepared.plan), max_cost)
     after = _run(prepared, folder, threads)
-    from fxbench import answers
     from fxbench.reproduce import record, reproduction
 
-    answered = (answers.read(before.folder), answers.read(after.folder))
-    made = reproduction(before, after, answered, tolerance)
+    made = reproduction(before, after, (answered, answers.read(after.folder)), tolerance)
     if as_json:
         click.echo(json.dumps(record(made) | {"folder": str(after.folder)}, indent=1))
     else:
@@ -128,6 +127,20 @@ def _check(stored: StoredRun) -> None:
         raise UsageError(f"{name} is not finished: give the command that made it once more first.")
 
 
+def _make(folder: Path, asked: str) -> None:
+    """Make the folder, before anything is computed.
+
+    Raises:
+        StoreError: it can't be made.
+    """
+    from fxbench.files import unwritable
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error, asked) from error
+
+
 def _folder(into: Path, name: str) -> Path:
     """Where to run: each reproduction has a folder of its own, and one that was stopped goes on."""
     from fxbench.store import load, runs
@@ -157,6 +170,8 @@ def _run(prepared: Prepared, folder: Path, threads: int) -> StoredRun:
 def _print(made: Reproduction, folder: Path) -> None:
     from fxbench.cli.tables import print_rich
     from fxbench.cli.terminal import output
+    from fxbench.files import known_as
+    from fxbench.names import counted
     from fxbench.reproduce import cell_table, condition_table
 
     tables = [table for table in (condition_table(made), cell_table(made)) if table.rows]
@@ -166,7 +181,18 @@ def _print(made: Reproduction, folder: Path) -> None:
         for verdict in dict.fromkeys(one.verdict for one in made.cells)
     }
     told = ", ".join(f"{count:,} {verdict}" for verdict, count in counts.items())
-    further = f" {made.further:,} further cells, of what is installed now." if made.further else ""
+    more = counted(made.further, "further cell")
+    further = f" {more}, of what is installed now." if made.further else ""
     answer = "Reproduced" if made.same else "Not reproduced"
-    output().print(f"{answer}: of {len(made.cells):,} cells {told}.{further}", markup=False)
-    output().print(f"The new run: {folder}", markup=False)
+    output().print(
+        f"{answer}: of {counted(len(made.cells), 'cell')} {told}.{further}", markup=False
+    )
+    unseen = sum(one.unseen for one in made.cells)
+    if unseen:
+        output().print(
+            f"Not compared: the answers to single images of {counted(unseen, 'cell')}, as a run "
+            f"keeps none of them. An earlier version of fxbench made {made.before}, or its folder "
+            "answers is lost.",
+            markup=False,
+        )
+    output().print(f"The new run: {known_as(folder)}", markup=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,13 +14,14 @@ import click
 from fxbench.cli.model import check_first, model_options, open_given, with_model
 from fxbench.cli.options import run_options
 from fxbench.cli.suite import prepare_suite, suite_option
-from fxbench.cli.values import Counts, Epsilons, Names, Seconds
+from fxbench.cli.values import Counts, Epsilons, Names, Seconds, Whole
 from fxbench.errors import UsageError
 
 if TYPE_CHECKING:
     from fxbench.costs import Costs
     from fxbench.plan import Plan
     from fxbench.runner import Prepared, Settings
+    from fxbench.store import StoredRun
 
 
 _NOTHING_TO_COMPARE = ("no landmark truth", "no emotion labels", "no intervals")
@@ -96,7 +98,7 @@ _NOTHING_TO_COMPARE = ("no landmark truth", "no emotion labels", "no intervals")
 @suite_option
 @click.option(
     "--workers",
-    type=click.IntRange(1, 256),
+    type=Whole(1, 256),
     help="Let so many processes on this machine compute; see docs/scale.md.",
 )
 @click.option(
@@ -235,14 +237,31 @@ def execute(prepared: Prepared, how: Settings, *, as_json: bool) -> int:
         stored = runner.run(prepared, how, watch)
     from fxbench.cli.leaderboard import print_leaderboard
     from fxbench.cli.tables import print_tables
+    from fxbench.files import known_as
 
     if as_json:
         print_leaderboard(stored, "json")
     else:
         print_tables(stored, "table")
         print_leaderboard(stored, "table")
-        output().print(f"Run: {stored.folder}", markup=False)
+        output().print(f"Run: {known_as(stored.folder)}", markup=False)
+        _hint(stored)
     return runner.exit_code(stored)
+
+
+def _hint(stored: StoredRun) -> None:
+    """Name what can be done with a run."""
+    from fxbench.cli.terminal import hint
+    from fxbench.files import known_as
+
+    place = known_as(stored.folder.parent)
+    where = "" if place == "results" else f" --results {shlex.quote(place)}"
+    name = f"{shlex.quote(stored.folder.name)}{where}"
+    hint(
+        f"a page to look at: fxbench report {name} -o report.html",
+        f"diagrams: fxbench figures {name}",
+        f"beside another run: fxbench compare OTHER {name}",
+    )
 
 
 def ask_before_sending(sent: Costs, max_cost: float | None) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from fxbench.weights import inspect
 
 @click.command("show")
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="A list of objects, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of objects.")
 def command(*, name: str, as_json: bool) -> None:
     """Show all about a component or a plugin: options, weights, licence, what it lacks.
 
@@ -93,7 +95,7 @@ def _component(entry: Entry, options: Options) -> dict[str, Any]:
         "traits": sorted(component.traits),
         "licence": component.licence,
         "price_usd_per_call": component.price,
-        "sends_images_away": component.sends,
+        "sends_to_a_service": component.sends,
         "what_is_sent": component.sends_what,
         "options": [
             {
@@ -137,28 +139,52 @@ def _weights(weights: Weights) -> dict[str, Any]:
 
 
 def _print(record: dict[str, Any]) -> None:
-    click.secho(f"{record['kind']} {record['name']}", bold=True)
+    from rich.text import Text
+
+    from fxbench.cli.terminal import output
+
+    console = output()
+    width = console.width if console.is_terminal or "COLUMNS" in os.environ else None
+    console.print(Text(f"{record['kind']} {record['name']}", "bold"), soft_wrap=True)
+    for indent, line in _lines(record):
+        if width is None or line.startswith(("mend:", "url:")):
+            click.echo(" " * indent + line)
+            continue
+        # A word that is too long, such as a path, is there to be copied.
+        lines = textwrap.wrap(
+            line,
+            max(1, width),
+            initial_indent=" " * indent,
+            subsequent_indent=" " * (indent + 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        click.echo("\n".join(lines))
+    click.echo()
+
+
+def _lines(record: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    """What a record says: lines, each with how far it is indented."""
     for key, value in record.items():
         if key in ("kind", "name") or value in (None, "", [], False):
             continue
         label = key.replace("_", " ")
         if key == "options":
-            click.echo("options:")
+            yield 0, "options:"
             for option in value:
                 default = "required" if option["required"] else f"default {option['default']!r}"
                 kind = "|".join(option["choices"]) or option["type"]
-                click.echo(f"  {option['set_as']} ({kind}, {default})")
-                click.echo(f"      {option['help']}")
+                yield 2, f"{option['set_as']} ({kind}, {default})"
+                yield 6, option["help"]
                 if option["value"] != option["default"]:
-                    click.echo(f"      now {option['value']!r}")
+                    yield 6, f"now {option['value']!r}"
         elif key in ("weights", "terms"):
-            click.echo(f"{label}:")
+            yield 0, f"{label}:"
             for item in value if isinstance(value, list) else [value]:
                 for name, text in item.items():
                     if text not in (None, ""):
-                        click.echo(f"  {name.replace('_', ' ')}: {text}")
+                        yield 2, f"{name.replace('_', ' ')}: {text}"
         elif isinstance(value, list):
-            click.echo(f"{label}: {', '.join(map(str, value))}")
+            yield 0, f"{label}: {', '.join(map(str, value))}"
         else:
-            click.echo(f"{label}: {value}")
-    click.echo()
+            yield 0, f"{label}: {value}"

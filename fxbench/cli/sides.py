@@ -98,6 +98,11 @@ def chosen(texts: tuple[str, ...], *sides: Side) -> Callable[[Record], bool]:
         return text == cell["id"] or text in called(cell["axes"])
 
     for text in texts:
+        if not text.strip():
+            raise UsageError(
+                "--cell got an empty text, which every name has: expected an id, or a part of a "
+                "name such as opencv-haar."
+            )
         if not any(means(text, cell) for one in sides for cell in one.cells.values()):
             some = next((cell for one in sides for cell in one.cells.values()), None)
             such = "" if some is None else f", such as {some['id']} or {called(some['axes'])!r}"

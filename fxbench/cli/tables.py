@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from fxbench.cli.options import format_option, results_option
+from fxbench.cli.options import FOR_PEOPLE, format_option, results_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,14 +85,21 @@ def command(
       fxbench tables --table matrix --format md
       fxbench tables --table recall
       fxbench tables --table sanity
+      fxbench tables --table calibration --format svg > calibration.svg
       fxbench tables --table intervals --format csv
       fxbench tables --by agreement
     """
     from fxbench.errors import UsageError
     from fxbench.store import find, load
 
+    if column is not None and not column.strip():
+        raise UsageError(
+            "--by got an empty name: expected a column of a dataset's metadata, such as agreement."
+        )
     if column and name:
         raise UsageError("--by has tables of its own: give it without --table.")
+    if form == "svg" and not name:
+        raise UsageError("A picture shows one table: name it with --table.")
     stored = load(find(results, run))
     note_unfinished(stored)
     if column:
@@ -122,6 +129,7 @@ def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) 
         tables_corruption,
         tables_emotions,
         tables_faces,
+        tables_latency,
         tables_robustness,
         tables_video,
     )
@@ -129,7 +137,7 @@ def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) 
     from fxbench.matrix import matrix_table
     from fxbench.service_table import service_table
 
-    people, several = form in ("table", "md", "latex"), len(names) > 1
+    people, several = form in FOR_PEOPLE, len(names) > 1
     # Who asked for these by name sees all of them, the others what matters most.
     corruptions = (
         tables_corruption.corruption_matrix
@@ -155,7 +163,7 @@ def print_tables(stored: StoredRun, form: str, names: tuple[str, ...] = _USUAL) 
         "recognition": tables_video.recognition_table,
         "megc": tables_video.megc_table,
         "intervals": interval_table,
-        "latency": tables.latency_table,
+        "latency": tables_latency.latency_table,
         "services": lambda cells, run: service_table(run, cells),
     }
     made = {name: makers[name](stored.cells, stored.run) for name in names}

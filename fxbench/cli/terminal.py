@@ -7,9 +7,9 @@ import io
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rich.console import Console
 from rich.progress import (
@@ -26,23 +26,84 @@ from rich.progress import (
 from rich.text import Text
 
 WIDTH_WITHOUT_TERMINAL = 160
+LEAST_WIDTH = 20
 PLAIN_EVERY_S = 10.0
+_DUMB = ("dumb", "unknown")
 
 
 def output() -> Console:
-    """Where results go: standard output.
-
-    When it is no terminal it is wide enough for a table, or as wide as COLUMNS says.
-    """
-    console = Console(highlight=False)
-    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
-        console = Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
-    return console
+    """Where results go: standard output."""
+    return _console(sys.stdout)
 
 
 def messages() -> Console:
     """Where progress and notes go: standard error."""
-    return Console(stderr=True, highlight=False)
+    return _console(sys.stderr)
+
+
+def is_live(console: Console) -> bool:
+    """Whether a bar that is drawn again and again can be seen there."""
+    return console.is_terminal and console.is_interactive
+
+
+@contextlib.contextmanager
+def status(console: Console, text: str) -> Iterator[Callable[[str], None]]:
+    """Show what is being done, where that can be seen; the function that it gives changes it."""
+    if not is_live(console):
+        yield lambda _: None
+        return
+    with console.status(text) as shown:
+        yield shown.update
+
+
+def hint(*commands: str) -> None:
+    """Name what can be done next, in one line: what it does, a colon and the command for each.
+
+    What the line has no room for is left out. It stands on standard error, in a terminal alone:
+    programs and logs have no use for it.
+    """
+    if not (_is_terminal(sys.stderr) and _is_terminal(sys.stdout)):
+        return
+    console, line = messages(), Text("Next  ", "dim")
+    for index, text in enumerate(commands):
+        if index and line.cell_len + len(text) + 3 > console.width:
+            break
+        what, _, command = text.partition(": ")
+        line.append(" · " * bool(index), "dim").append(f"{what}: ", "dim").append(command, "cyan")
+    console.print(line, soft_wrap=True)
+
+
+def _console(stream: IO[str] | None) -> Console:
+    """A console on a stream; without a terminal as wide as COLUMNS says, or as tables need.
+
+    FORCE_COLOR gives colours where there is no terminal, but neither bars that would fill a log
+    with their pictures, nor the width of a screen. Rich itself sees to NO_COLOR and TERM.
+    """
+    if stream is None:
+        # The stream is closed: there is nobody to tell anything.
+        return Console(file=io.StringIO(), highlight=False)
+    real = _is_terminal(stream)
+    forced = bool(os.environ.get("FORCE_COLOR"))
+    return Console(
+        file=stream,
+        highlight=False,
+        width=None if real else _columns() or WIDTH_WITHOUT_TERMINAL,
+        force_terminal=None if "TTY_COMPATIBLE" in os.environ else real or forced,
+        force_interactive=real and os.environ.get("TERM", "").lower() not in _DUMB,
+    )
+
+
+def _is_terminal(stream: IO[str] | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def _columns() -> int | None:
+    """What COLUMNS says, if it says something that can be written into."""
+    text = os.environ.get("COLUMNS", "")
+    return max(int(text), LEAST_WIDTH) if text.isdecimal() and int(text) else None
 
 
 @contextlib.contextmanager
@@ -68,14 +129,14 @@ def chatter_to(path: Path) -> Iterator[Console]:
     except OSError:
         # Standard error is closed: there is nobody to tell anything.
         file.close()
-        yield Console(file=io.StringIO(), highlight=False)
+        yield _console(None)
         return
     if sys.stderr is not None:
         sys.stderr.flush()
     with file, os.fdopen(kept, "w", encoding="utf-8", errors="replace") as real:
         os.dup2(file.fileno(), 2)
         try:
-            yield Console(file=real, highlight=False)
+            yield _console(real)
         finally:
             if sys.stderr is not None:
                 sys.stderr.flush()
@@ -99,7 +160,7 @@ class Watch:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = console.is_terminal
+        self._live = is_live(console)
         self._progress: Progress | None = None
         self._task: Any = None
         self._done = self._units = self._cells = self._cells_done = 0
@@ -188,19 +249,25 @@ class Watch:
 
 
 class Steps:
-    """How far a long piece of work is: a bar on a terminal, a line for each step elsewhere."""
+    """How far a long piece of work is: a bar on a terminal, a line for each step elsewhere.
+
+    There, a step that takes long has a line every ten seconds, with the time that is left.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._last = ""
+        self._begin = self._spoke = time.monotonic()
+        self._first = 0.0
         self._bar: Progress | None = None
         self._task: Any = None
-        if console.is_terminal:
+        if is_live(console):
             self._bar = Progress(
                 SpinnerColumn(),
                 TextColumn("{task.description}"),
                 BarColumn(),
                 TimeElapsedColumn(),
+                TimeRemainingColumn(),
                 console=console,
                 transient=True,
             )
@@ -219,6 +286,18 @@ class Steps:
         """Such a step is under way, and so much of all is done, from 0 to 1."""
         if self._bar is not None:
             self._bar.update(self._task, description=text, completed=done)
-        elif text != self._last:
-            self._console.print(f"{done:4.0%} {text}", markup=False)
+        elif text != self._last or time.monotonic() - self._spoke >= PLAIN_EVERY_S:
+            left = self._left(done) if text == self._last else ""
+            self._spoke = time.monotonic()
+            self._console.print(f"{done:4.0%} {text}{left}", markup=False)
+        if not self._last or done <= self._first:
+            # Loading, and what was done at an earlier time, say nothing of how fast work goes.
+            self._begin, self._first = time.monotonic(), done
         self._last = text
+
+    def _left(self, done: float) -> str:
+        gone = done - self._first
+        if gone <= 0:
+            return ""
+        seconds = (time.monotonic() - self._begin) * (1 - done) / gone
+        return f", about {seconds:,.0f} s left"

@@ -73,7 +73,7 @@ class Field(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     type=click.IntRange(min=1),
     help="Threads of the libraries; default OMP_NUM_THREADS, else all cores.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the record of the training as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: the record of the training.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -183,12 +183,14 @@ class Progress:
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
 
+        from fxbench.cli.terminal import is_live
+
         self._console = console
         self._bars: Any = None
         self._task: Any = None
         self._total = 0
         self._spoke = time.monotonic()
-        if console.is_terminal:
+        if is_live(console):
             self._bars = Bars(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -251,7 +253,7 @@ class Progress:
 
 
 def _print(record: dict[str, Any], folder: Path, *, as_json: bool) -> None:
-    from fxbench.cli.terminal import output
+    from fxbench.cli.terminal import hint, output
 
     if as_json:
         click.echo(json.dumps(record, indent=1))
@@ -266,3 +268,6 @@ def _print(record: dict[str, Any], folder: Path, *, as_json: bool) -> None:
     )
     names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     console.print(f"In {folder}: {', '.join(names)}", markup=False)
+    model = next((folder / name for name in names if name.endswith(".onnx")), None)
+    if model is not None:
+        hint(f"look for mistakes: fxbench audit --model {shlex.quote(str(model))}")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     _Names = click.ParamType[tuple[str, ...]]
     _Budgets = click.ParamType[tuple[float, ...]]
     _Numbers = click.ParamType[tuple[int, ...]]
@@ -143,6 +145,26 @@ class Rate(_Amounts):
         return rate
 
 
+class Length(_Amounts):
+    """How long something goes on."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """A finite float above 0."""
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not 0 < seconds < math.inf:
+            self.fail(
+                f"{value!r} is no number of seconds above 0: expected such as 30.", param, ctx
+            )
+        return seconds
+
+
 class Dollars(_Amounts):
     """An amount of US dollars. With nan or inf as a limit nothing would be limited."""
 
@@ -165,6 +187,44 @@ class Dollars(_Amounts):
         return amount
 
 
+class Tolerance(_Amounts):
+    """How far numbers may be apart. With nan everything would differ, and with inf nothing."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """A finite float, not negative."""
+        try:
+            tolerance = float(value)
+        except ValueError:
+            tolerance = math.nan
+        if not 0 <= tolerance < math.inf:
+            self.fail(
+                f"{str(value)!r} is no tolerance: expected a number from 0, such as 1e-4.",
+                param,
+                ctx,
+            )
+        return tolerance
+
+
+class Whole(click.IntRange):
+    """A whole number within a range, whose messages are words for people."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """An integer."""
+        try:
+            return int(super().convert(value, param, ctx))
+        except click.BadParameter:
+            upto = "on" if self.max is None else f"to {self.max}"
+            self.fail(
+                f"{str(value)!r} is no whole number from {self.min} {upto}.",
+                param,
+                ctx,
+            )
+
+
 class Results(_Folders):
     """A folder of runs: a path, or an address on object storage.
 
@@ -184,6 +244,9 @@ class Results(_Folders):
             FxbenchError: see :class:`fxbench.places.Place`.
         """
         text = str(value)
+        if ctx is not None and ctx.resilient_parsing:
+            # A shell wants a word completed: nothing is fetched for that.
+            return Path(text)
         if "://" not in text:
             path = click.Path(path_type=Path, file_okay=False).convert(value, param, ctx)
             return Path(str(path))
@@ -192,3 +255,14 @@ class Results(_Folders):
         if ctx is None:
             raise click.BadParameter("An address can be opened within a command alone.")
         return ctx.with_resource(opened(text))
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem[str]]:
+        """Folders."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="dir")]

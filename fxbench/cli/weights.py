@@ -45,7 +45,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="A list of objects, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of objects.")
 def listing(*, as_json: bool) -> None:
     """List every weight file that a component declares, and whether it is there and right.
 
@@ -67,7 +67,8 @@ def listing(*, as_json: bool) -> None:
 @command.command("fetch")
 @click.argument("names", nargs=-1, metavar="[NAMES]...")
 @click.option("--all", "everything", is_flag=True, help="Every file that can be fetched.")
-def fetch(*, names: tuple[str, ...], everything: bool) -> int:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of objects.")
+def fetch(*, names: tuple[str, ...], everything: bool, as_json: bool) -> int:
     """Download weight files into the store. NAMES are files, or components that load them.
 
     A file is there only once its contents are known to be right. A download that stops goes on
@@ -93,29 +94,32 @@ def fetch(*, names: tuple[str, ...], everything: bool) -> int:
         )
     registry = discover()
     known = files(registry)
+    records: list[dict[str, Any]] = []
     failed = False
     console = messages()
     for file in known if everything else chosen(known, names, registry):
+        done, error, fresh = file, None, False
         if file.found.usable:
-            if not everything:
+            if not everything and not as_json:
                 _say(file, names, "is there already: ")
-            continue
-        if everything and file.weights.url is None:
-            console.print(
-                f"{file.name} can't be fetched by fxbench: {file.mend()}",
-                markup=False,
-                soft_wrap=True,
-            )
-            continue
-        try:
-            with _Bar(console, file.name) as bar:
-                done = fetched(file, known, bar, names)
-        except WeightsError as error:
-            # The others are fetched nevertheless. A full disk, which stops all, is another error.
-            click.echo(f"Error: {error}", err=True)
-            failed = True
+        elif everything and file.weights.url is None:
+            error = f"{file.name} can't be fetched by fxbench: {file.mend()}"
+            console.print(error, markup=False, soft_wrap=True)
         else:
-            _say(done, names)
+            try:
+                with _Bar(console, file.name) as bar:
+                    done = fetched(file, known, bar, names)
+            except WeightsError as fault:
+                # The others are fetched nevertheless. A full disk, which stops all, is another.
+                error, failed = str(fault), True
+                click.echo(f"Error: {error}", err=True)
+            else:
+                fresh = True
+                if not as_json:
+                    _say(done, names)
+        records.append(done.record(names) | {"fetched": fresh, "error": error})
+    if as_json:
+        click.echo(json.dumps(records, indent=1))
     return 3 if failed else 0
 
 
@@ -127,7 +131,7 @@ def fetch(*, names: tuple[str, ...], everything: bool) -> int:
     is_flag=True,
     help="Take the files NAMES for the right ones from now on, where nobody declares a sha256.",
 )
-@click.option("--json", "as_json", is_flag=True, help="A list of objects, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of objects.")
 def verify(*, names: tuple[str, ...], accepting: bool, as_json: bool) -> int:
     """Compute the sha256 of weight files and compare. NAMES are files, or components.
 
@@ -168,47 +172,49 @@ def verify(*, names: tuple[str, ...], accepting: bool, as_json: bool) -> int:
 
 def _say(file: File, names: Iterable[str], before: str = "") -> None:
     """One file in a line, and what there is to be done for who gave these names in another."""
-    from fxbench.weights import accept_command
-
-    found = file.found
-    click.echo(f"{file.name}: {before}", nl=False)
-    click.secho(found.state, fg=_COLOURS.get(found.state, "yellow"), nl=False)
-    if found.usable:
-        click.echo(f", {found.path}")
-    else:
-        click.echo(f": {found.path or file.name} {found.why}. {file.mend(names)}")
-    if found.state == "unverified":
-        click.echo(
-            f"  Nobody declares its right sha256. It has {found.sha256}; if that is what its "
-            "source says, or you trust where it is from:"
-        )
-        click.secho(f"  {accept_command(file.name)}", fg="cyan")
-
-
-def _print(found: Iterable[File]) -> None:
-    from rich.table import Table
     from rich.text import Text
 
     from fxbench.cli.terminal import output
+    from fxbench.weights import accept_command
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("file", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("used by, licence, place", overflow="fold")
+    found, console = file.found, output()
+    line = Text(f"{file.name}: {before}")
+    line.append(found.state, _COLOURS.get(found.state, "yellow"))
+    if found.usable:
+        line.append(f", {found.path}")
+    else:
+        line.append(f": {found.path or file.name} {found.why}. {file.mend(names)}")
+    console.print(line, soft_wrap=True)
+    if found.state == "unverified":
+        console.print(
+            f"  Nobody declares its right sha256. It has {found.sha256}; if that is what its "
+            "source says, or you trust where it is from:",
+            markup=False,
+            soft_wrap=True,
+        )
+        console.print(Text(f"  {accept_command(file.name)}", "cyan"), soft_wrap=True)
+
+
+def _print(found: Iterable[File]) -> None:
+    from rich.text import Text
+
+    from fxbench.cli.entries import Named, print_named
+    from fxbench.cli.terminal import output
+
+    things = []
     for file in found:
         state = file.found.state
-        text = Text(", ".join(file.components))
+        told = Text(", ".join(file.components))
         for line, style in _about(file):
-            text.append("\n").append(line, style)
+            told.append("\n").append(line, style)
         size = file.found.bytes if file.found.bytes is not None else file.weights.bytes
-        table.add_row(
+        head = (
             Text(file.name),
             Text(state, _COLOURS.get(state, "yellow")),
-            "" if size is None else decimal(size),
-            text,
+            Text("" if size is None else decimal(size)),
         )
-    output().print(table)
+        things.append(Named(head, told))
+    print_named(output(), [("", things)])
 
 
 def _about(file: File) -> Iterable[tuple[str, str]]:
@@ -246,7 +252,9 @@ class _Bar:
 
     def at(self, done: int, total: int | None) -> None:
         """See :class:`fxbench.download.transfer.Watcher`."""
-        if self._console.is_terminal:
+        from fxbench.cli.terminal import is_live
+
+        if is_live(self._console):
             self._begun().update(self._task, completed=done, total=total)
         elif time.monotonic() - self._spoke >= 10.0:
             self._spoke = time.monotonic()
