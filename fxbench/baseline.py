@@ -7,6 +7,7 @@ numbers moved and which images are answered differently.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from fxbench.errors import SchemaError, UsageError
 from fxbench.files import write_atomic
 from fxbench.labels import EMOTIONS
 from fxbench.metrics.classification import NOT_FOUND, OTHER
-from fxbench.sides import PLACE, Side, called, estimates, place
+from fxbench.sides import PLACE, Side, called, combination, estimates, place
 from fxbench.tabular import escape_halves
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ _DIGITS = 6
 """Decimals of a metric, one image among a million; of a time all digits that are kept."""
 _LINE_EACH = ("environment", "components", "letters", "columns", "images")
 """What has a line for each entry, though the entries are plain."""
+_RECKONED = ("reference_p50", "reference_low", "reference_high")
+"""What is compared of a latency."""
 _ENVIRONMENT = ("fxbench", "python", "platform", "machine", "cpu", "threads")
 
 
@@ -161,13 +164,13 @@ def _dump(value: Any, depth: int, key: str) -> str:
 
 
 def write(path: Path, side: Side) -> None:
-    """Write a baseline.
+    """Write a baseline into the file that `-o` names.
 
     Raises:
         UsageError: the run has no cell with a result.
         StoreError: the file can't be written.
     """
-    write_atomic(path, baseline_text(side).encode())
+    write_atomic(path, baseline_text(side).encode(), asked="-o")
 
 
 def read(path: Path) -> Side:
@@ -184,10 +187,10 @@ def read(path: Path) -> Side:
             f"The baseline {path} can't be read ({error.strerror or error}): make one with "
             "`fxbench baseline RUN -o FILE`."
         ) from error
-    except ValueError as error:
-        raise SchemaError(f"{path} is no baseline, or is damaged: {error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, _unreadable(error)) from error
     schema = record.get("schema") if isinstance(record, dict) else None
-    if not isinstance(schema, int) or "answers" not in record:
+    if type(schema) is not int or schema < 1 or "answers" not in record:
         raise SchemaError(
             f"{path} is no baseline: expected a file that `fxbench baseline` has written."
         )
@@ -197,45 +200,92 @@ def read(path: Path) -> Side:
             "upgrade it with pip install --upgrade fxbench."
         )
     try:
+        for part in ("cells", "datasets", "environment", "components"):
+            if not isinstance(record[part], dict):
+                raise _DamageError(f"its {part} are no object")
+        if not all(isinstance(about, dict) for about in record["datasets"].values()):
+            raise _DamageError("its datasets are no objects")
         answered = [_read_answers(one) for one in record["answers"]]
+        cells = {key: _read_cell(key, cell) for key, cell in record["cells"].items()}
+        _check_names(cells)
         return Side(
             f"the baseline {path.name}",
-            {key: _read_cell(key, cell) for key, cell in record["cells"].items()},
+            cells,
             {(one.dataset, one.split, one.protocol): one for one in answered},
             dict(record["datasets"]),
             dict(record["environment"]),
             dict(record["components"]),
         )
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise SchemaError(
-            f"{path} is damaged ({type(error).__name__}: {error}): make it again with "
-            "`fxbench baseline RUN -o FILE`, or take it from your version control."
-        ) from error
+    except _DamageError as error:
+        raise _damaged(path, str(error)) from error
+    except KeyError as error:
+        raise _damaged(path, f"it lacks {error.args[0]!r}") from error
+    except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
+        raise _damaged(path, "an entry is not as `fxbench baseline` writes it") from error
+
+
+class _DamageError(Exception):
+    """What is wrong with a baseline, as a person is told."""
+
+
+def _damaged(path: Path, what: str) -> SchemaError:
+    return SchemaError(
+        f"{path} is no baseline, or is damaged ({what}): make it again with `fxbench baseline RUN "
+        "-o FILE`, or take it from your version control."
+    )
+
+
+def _unreadable(error: Exception) -> str:
+    """Why a text is no JSON."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no JSON in line {error.lineno}"
+    return "it is no text in UTF-8" if isinstance(error, UnicodeError) else "it is no JSON"
 
 
 def _read_cell(key: str, cell: Mapping[str, Any]) -> dict[str, Any]:
     axes = dict(cell["axes"])
     # What can't be called by its axes, or reckoned with, is refused here and not in the midst.
-    called(axes)
-    for estimate in cell["metrics"].values():
-        sum(
-            float(estimate[name]) for name in ("value", "low", "high") if estimate[name] is not None
-        )
+    name = called(axes)
+    for metric, estimate in cell["metrics"].items():
+        numbers = [estimate[end] for end in ("value", "low", "high")]
+        if not all(number is None or _is_number(number) for number in numbers):
+            raise _DamageError(f"{metric} of {name} is no number")
+    latency = cell["latency"]
+    for what in _RECKONED:
+        value = (latency or {}).get(what)
+        if value is not None and not _is_number(value):
+            raise _DamageError(f"{what} of {name} is no number")
     return {
         "id": key,
         "axes": axes | {name: str(axes[name]) for name in PLACE},
         "status": "ok",
         "images": {"n": cell["images"]},
-        "latency": cell["latency"],
+        "latency": latency,
         "metrics": {name: dict(estimate) for name, estimate in cell["metrics"].items()},
     }
+
+
+def _check_names(cells: Mapping[str, Record]) -> None:
+    known = set()
+    for cell in cells.values():
+        key = combination(cell["axes"])
+        if key in known:
+            raise _DamageError(f"two of its cells are called {called(cell['axes'])}")
+        known.add(key)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value is not True
 
 
 def _read_answers(record: Mapping[str, Any]) -> Answered:
     columns, images = list(record["columns"]), dict(record["images"])
     lines = [f"{line[0]}{line[2:]}" for line in images.values()]
-    if any(len(line) != len(columns) + 1 for line in lines):
-        raise ValueError("an image's line has not one letter for each cell")
+    for name, line in zip(images, lines, strict=True):
+        if len(line) != len(columns) + 1:
+            raise _DamageError(f"the line of the image {name!r} has not one letter for each cell")
+        if not set(line) <= set(_CODES):
+            raise _DamageError(f"the line of the image {name!r} has a letter that means nothing")
     codes = np.array([[_CODES[letter] for letter in line] for line in lines], np.int64)
     codes = codes.reshape(len(lines), len(columns) + 1)
     labels = np.where(codes[:, 0] == NOT_ASKED, -1, codes[:, 0])

@@ -137,7 +137,7 @@ class _Reader:
     def budgets(self, table: Any) -> Budgets:
         where = f"{self.path} [gate]"
         self._known(where, table, _KEYS)
-        level = self._number(where, table, "significance", SIGNIFICANCE, 0, 1)
+        level = self._level(where, table, SIGNIFICANCE)
         budgets = tuple(
             self._budget(f"{where} budgets, number {number}", entry, level)
             for number, entry in enumerate(self._list(where, table, "budgets"), 1)
@@ -147,8 +147,13 @@ class _Reader:
             for number, entry in enumerate(self._list(where, table, "floors"), 1)
         )
         renamed = table.get("renamed", {})
-        if not isinstance(renamed, dict) or not all(isinstance(n, str) for n in renamed.values()):
-            raise UsageError(f'{where} renamed: expected a table such as {{ "old" = "new" }}.')
+        if not isinstance(renamed, dict) or not all(
+            isinstance(name, str) and name for pair in renamed.items() for name in pair
+        ):
+            raise UsageError(
+                f'{where} renamed: expected a table such as {{ "old" = "new" }}, with no name '
+                f"empty, got {renamed!r}."
+            )
         return Budgets(
             budgets or tuple(_at(budget, level) for budget in DEFAULT),
             floors,
@@ -181,7 +186,7 @@ class _Reader:
                 "give a rise in points, such as rise = 1.0."
             )
         limit = self._number(where, entry, kind, None, 1 if kind == "factor" else 0, math.inf)
-        significance = self._number(where, entry, "significance", level, 0, 1)
+        significance = self._level(where, entry, level)
         return Budget(metric, kind, limit, significance, self._cells(where, entry), where)
 
     def _floor(self, where: str, entry: Any) -> Floor:
@@ -238,6 +243,15 @@ class _Reader:
         if not isinstance(entries, list):
             raise UsageError(f"{where} {key}: expected a list, or tables [[gate.{key}]].")
         return entries
+
+    def _level(self, where: str, table: Mapping[str, Any], default: float) -> float:
+        level = self._number(where, table, "significance", default, 0, 1)
+        if not level:
+            raise UsageError(
+                f"{where} significance: no test comes out at 0, so that nothing would ever be a "
+                f"regression: expected a number above 0, such as {SIGNIFICANCE}."
+            )
+        return level
 
     @staticmethod
     def _number(

@@ -216,8 +216,8 @@ def parse(text: bytes, where: str) -> dict[str, Any]:
     """
     try:
         record = json.loads(text)
-    except ValueError as error:
-        raise damaged(where, str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise damaged(where, "it is no JSON") from error
     if not isinstance(record, dict):
         raise SchemaError(f"{where} is damaged: expected a JSON object.")
     return record

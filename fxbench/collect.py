@@ -300,11 +300,8 @@ def _record(plan: Plan, planned: PlannedCell, errors: Mapping[Cell, str]) -> dic
     used = components(cell)
     states = {file["state"] for key in used for file in plan.weights.get(key, {}).values()}
     weights = next((s for s in ("unverified", "accepted", "verified") if s in states), None)
-    floor = all(
-        "floor" in plan.registry.get(kind, name).component.traits
-        for kind, name in used
-        if kind != "attack"
-    )
+    # A floor of its kind stays one, whichever detector finds the faces that it doesn't look at.
+    floor = "floor" in plan.registry.get(cell.kind, cell.scored).component.traits
     further: dict[str, Any] = {}
     if cell.corruption is not None and cell.classifier is not None:
         baseline = plan.registry.get("classifier", cell.classifier).component

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from fxbench.changes import Flip, Flipped, Tested, count_flips, flips, tested
 from fxbench.latency_changes import TimeChange, latency_change
 from fxbench.metrics.paired import ALPHA, holm
+from fxbench.names import counted
 from fxbench.sides import PLACE, Key, Matcher, Pair, Record, Side, by_combination
 
 Verdict = Literal["better", "worse", "no difference shown", "not comparable"]
@@ -156,7 +157,7 @@ def fewer_images(pair: Pair) -> str | None:
     """A sentence where not all images of the first side could be compared."""
     if len(pair.ids) == pair.total:
         return None
-    return f"on the {len(pair.ids):,} of {pair.total:,} images that both have"
+    return f"on the {len(pair.ids):,} of {counted(pair.total, 'image')} that both have"
 
 
 def _adjusted(cells: Sequence[Compared]) -> list[Compared]:

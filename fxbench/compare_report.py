@@ -6,6 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from fxbench.latency_changes import untold
+from fxbench.names import counted
+from fxbench.reasons import ended, numbered
 from fxbench.sides import PLACE, called
 from fxbench.tabular import Column, Table, dump_json, format_p
 
@@ -21,11 +23,11 @@ _COLUMNS = (
     Column("before", "before, %", "percent"),
     Column("after", "after, %", "percent"),
     Column("change", "change, points", "shown"),
-    Column("p_holm", "p (Holm)", "shown"),
-    Column("changed", "answers changed", "shown"),
-    Column("latency", "latency", "shown", "any"),
+    Column("p_holm", "p (Holm)", "shown", spare=True),
+    Column("changed", "answers changed", "shown", spare=True),
+    Column("latency", "latency", "shown", "any", spare=True),
     Column("verdict", "verdict"),
-    Column("why", "note", show="any"),
+    Column("note", "note", "shown", show="any"),
 )
 _IMAGE_COLUMNS = (
     Column("kind", ""),
@@ -39,8 +41,9 @@ _IMAGE_COLUMNS = (
 def compare_table(comparison: Comparison) -> Table:
     """A row for each cell that both runs have."""
     title = f"{comparison.after} measured by {comparison.before}: {comparison.metric}"
-    rows = tuple(_row(cell) for cell in comparison.cells if cell.tested is not None)
-    return Table(title, _COLUMNS, rows, tuple(_notes(comparison)))
+    rows, reasons = numbered(_row(cell) for cell in comparison.cells if cell.tested is not None)
+    first, *others = _notes(comparison)
+    return Table(title, _COLUMNS, rows, (first, *reasons, *others))
 
 
 def image_tables(comparison: Comparison) -> tuple[Table, ...]:
@@ -66,7 +69,7 @@ def _row(cell: Compared) -> Row:
         "after": None if tested is None else tested.after,
         "change": None
         if change is None
-        else f"{100 * change.value:+.1f} [{100 * change.low:+.1f}, {100 * change.high:+.1f}]",
+        else f"{_points(change.value)} [{_points(change.low)}, {_points(change.high)}]",
         "p_holm": None if cell.p_holm is None else format_p(cell.p_holm),
         "changed": None
         if flipped is None or tested is None
@@ -75,6 +78,11 @@ def _row(cell: Compared) -> Row:
         "verdict": cell.verdict,
         "why": cell.why,
     }
+
+
+def _points(share: float) -> str:
+    # Without a minus before what is rounded to nothing.
+    return f"{100 * share:+z.1f}"
 
 
 def _latency(change: TimeChange | None) -> str | None:
@@ -88,12 +96,14 @@ def _notes(comparison: Comparison) -> list[str]:
     notes = []
     if comparison.tests:
         notes.append(
-            f"Tested on the same images, p adjusted for {comparison.tests:,} cells (Holm): better "
-            "or worse where it is at most 0.05. No difference shown is not the same as equal: the "
-            "interval says how far apart they may be."
+            f"Tested on the same images, p adjusted for {counted(comparison.tests, 'cell')} "
+            "(Holm): better or worse where it is at most 0.05. No difference shown is not the same "
+            "as equal: the interval says how far apart they may be."
         )
-    else:
+    elif any(cell.tested is not None for cell in comparison.cells):
         notes.append("No image speaks for either run, so nothing was tested.")
+    else:
+        notes.append("No cell that both have could be compared.")
     if any(
         cell.latency is not None and cell.latency.factor is not None for cell in comparison.cells
     ):
@@ -102,7 +112,7 @@ def _notes(comparison: Comparison) -> list[str]:
     for cell in comparison.cells:
         if cell.tested is None:
             apart.setdefault(cell.why or "", []).append(called(cell.axes, whole=False))
-    notes += [f"Not comparable: {_some(names)}: {why}." for why, names in apart.items()]
+    notes += [f"Not comparable: {_some(names)}: {ended(why)}" for why, names in apart.items()]
     latencies = (cell.latency for cell in comparison.cells if cell.latency is not None)
     notes += untold(change.why for change in latencies if change.why is not None)
     if comparison.changed:

@@ -18,8 +18,30 @@ T = TypeVar("T")
 TEMPORARY_SUFFIX = ".fxbench-tmp"
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+_ELSEWHERE: dict[Path, str] = {}
+
+
+def stands_for(folder: Path, address: str) -> None:
+    """Keep in mind that a folder is a copy of what lies at an address, for :func:`known_as`."""
+    _ELSEWHERE[folder] = address
+
+
+def known_as(path: Path) -> str:
+    """A path as people know it: of what is in a copy, the address that it is a copy of."""
+    for folder, address in _ELSEWHERE.items():
+        if path == folder or folder in path.parents:
+            return "/".join((address, *path.relative_to(folder).parts))
+    return str(path)
+
+
+def write_atomic(path: Path, data: bytes, *, asked: str | None = None) -> None:
     """Write `data` to a temporary file beside `path`, sync it to disk, and rename it.
+
+    Args:
+        path: the file.
+        data: all of it.
+        asked: the option that `path` was given to, such as `--junit`, for messages; None for a file
+            of a run or of the cache.
 
     Raises:
         StoreError: the disk is full, or the folder can't be written; nothing is left behind.
@@ -42,7 +64,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise _explained(path, error) from error
+        raise unwritable(path, error, asked) from error
 
 
 def write_json(path: Path, record: Any) -> None:
@@ -123,8 +145,20 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _explained(path: Path, error: OSError) -> StoreError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+def unwritable(path: Path, error: OSError, asked: str | None = None) -> StoreError:
+    """The error for what can't be written; arguments as of :func:`write_atomic`."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if asked is not None and full:
+        return StoreError(
+            f"The disk is full: {path}, which {asked} names, could not be written. Free some space "
+            "and give the same command again."
+        )
+    if asked is not None:
+        return StoreError(
+            f"{path}, which {asked} names, could not be written: {error.strerror or error}. Name "
+            "another, in a folder that can be written."
+        )
+    if full:
         return StoreError(
             f"The disk is full: {path} could not be written. Free some space (`fxbench clean` "
             "shows what fxbench takes) and give the same command again: it goes on where it "

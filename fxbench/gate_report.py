@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from fxbench.budgets import LATENCY
 from fxbench.judgement import NO, Check, Judgement
 from fxbench.latency_changes import untold
+from fxbench.names import counted
+from fxbench.reasons import numbered
 from fxbench.sides import PLACE, called
 from fxbench.tabular import Column, Table, clean, dump_json, format_p, to_markdown
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from fxbench.changes import Flip
+    from fxbench.sides import Record
     from fxbench.tabular import Row
 
 FLIPS = 50
@@ -28,21 +31,23 @@ SUMMARY_BYTES = 900_000
 """GitHub refuses a step's summary above 1 MiB."""
 _ROWS = 200
 """Of checks that are fine, in a table."""
+_NAMED = 5
+"""Cells that a note names."""
 _SHARE = ("accuracy", "recall", "precision", "f1", "rate", "success", "robust")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _COLUMNS = (
     Column("place", "data", show="varies"),
     Column("cell", "cell"),
-    Column("metric", "what"),
+    Column("metric", "what", show="varies"),
     Column("before", "baseline", "shown"),
     Column("after", "run", "shown"),
     Column("worse", "worse by", "shown"),
-    Column("limit", "budget", "shown"),
-    Column("p_holm", "p (Holm)", "shown"),
-    Column("flips", "lost/won/other", "shown", "any"),
+    Column("limit", "budget", "shown", spare=True),
+    Column("p_holm", "p (Holm)", "shown", spare=True),
+    Column("flips", "lost/won/other", "shown", "any", spare=True),
     Column("verdict", "verdict"),
-    Column("why", "note", show="any"),
+    Column("note", "note", "shown", show="any"),
 )
 
 
@@ -64,8 +69,10 @@ def gate_table(judgement: Judgement) -> Table:
     shown = [*wrong, *moved[:_ROWS]]
     if not wrong and not moved:
         shown = [c for c in rest if c.verdict == "passed"][:_ROWS]
-    rows = tuple(_row(check) for check in shown)
-    return Table(f"{judgement.run} against {judgement.baseline}", _COLUMNS, rows, _notes(judgement))
+    rows, reasons = numbered(_row(check) for check in shown)
+    first, *others = _notes(judgement)
+    title = f"{judgement.run} against {judgement.baseline}"
+    return Table(title, _COLUMNS, rows, (first, *reasons, *others))
 
 
 def _moved(check: Check) -> bool:
@@ -84,15 +91,30 @@ def _notes(judgement: Judgement) -> tuple[str, ...]:
             "significance."
         )
     if still:
-        notes.append(f"In {still:,} of the checks nothing moved.")
+        notes.append(f"In {still:,} of {counted(len(judgement.checks), 'check')} nothing moved.")
     notes += untold(check.why for check in judgement.of("not compared"))
+    if judgement.untimed:
+        notes.append(
+            f"Latency not gated: neither side has measured that of {_cells(judgement.untimed)}."
+        )
+    if judgement.unwatched:
+        notes.append(
+            "Not looked at, as no budget and no floor means a number that they have: "
+            f"{_cells(judgement.unwatched)}."
+        )
     if judgement.changed:
         notes.append(f"Not as in the baseline: {', '.join(judgement.changed)}.")
     if judgement.new:
-        named = "; ".join(called(axes) for axes in judgement.new[:5])
-        more = f" and {len(judgement.new) - 5:,} more" if len(judgement.new) > 5 else ""
-        notes.append(f"Not in the baseline, so not gated but by floors: {named}{more}.")
+        notes.append(f"Not in the baseline, so not gated but by floors: {_cells(judgement.new)}.")
     return tuple(notes)
+
+
+def _cells(every: Sequence[Record]) -> str:
+    """Cells by their number, the first few by their names."""
+    several = len({tuple(axes[axis] for axis in PLACE) for axes in every}) > 1
+    named = "; ".join(called(axes, whole=several) for axes in every[:_NAMED])
+    more = f" and {len(every) - _NAMED:,} more" if len(every) > _NAMED else ""
+    return f"{counted(len(every), 'cell')} ({named}{more})"
 
 
 def _row(check: Check) -> Row:
@@ -123,18 +145,20 @@ def _value(check: Check, value: float | None) -> str | None:
 def _worse(check: Check) -> str | None:
     if check.worse is None:
         return None
-    digits, unit = (2, "x") if check.rule == "factor" else (1, " pt")
-    text = f"{check.worse:.{digits}f}{unit}"
+    # Without a minus before what is rounded to nothing.
+    form, unit = ("z.2f", "x") if check.rule == "factor" else ("z.1f", " pt")
+    text = f"{check.worse:{form}}{unit}"
     if check.low is None or check.high is None:
         return text
-    return f"{text} [{check.low:.{digits}f}, {check.high:.{digits}f}]"
+    return f"{text} [{check.low:{form}}, {check.high:{form}}]"
 
 
 def _limit(check: Check) -> str | None:
     if check.limit is None:
         return None
     if check.rule == "floor":
-        return check.why if check.verdict != "not comparable" else None
+        # The metric stands beside it.
+        return (check.why or "").removeprefix(check.metric).strip().partition(":")[0] or None
     return f"{check.limit:g}x" if check.rule == "factor" else f"{check.limit:g} pt"
 
 
@@ -166,6 +190,8 @@ def gate_json(judgement: Judgement) -> str:
         "checks": [_plain(asdict(check)) for check in judgement.checks],
         "changed": list(judgement.changed),
         "new": [dict(axes) for axes in judgement.new],
+        "unwatched": [dict(axes) for axes in judgement.unwatched],
+        "untimed": [dict(axes) for axes in judgement.untimed],
         "flips": {
             cell: [asdict(flip) | {"kind": flip.kind} for flip in flips]
             for cell, flips in judgement.flips.items()
@@ -207,6 +233,7 @@ def gate_junit(judgement: Judgement) -> str:
                 element.set("type", check.verdict)
             if check.verdict == "regression":
                 element.text = _xml("\n".join(_lines(judgement.flips.get(check.cell, ()))))
+    ET.SubElement(suite, "system-out").text = _xml("\n".join(_notes(judgement)))
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 

@@ -80,6 +80,9 @@ class Judgement:
         checks: everything that was looked at, in the order of the baseline.
         tests: how many tests were adjusted for.
         new: the axes of cells that the baseline doesn't have.
+        unwatched: of cells that both have, but of which no number was looked at: no budget and no
+            floor means what they have.
+        untimed: of cells that a budget for latency means and neither side has timed.
         changed: the components that are not those of the baseline.
         flips: of each cell with a regression, the images that it answers differently.
     """
@@ -89,6 +92,8 @@ class Judgement:
     checks: tuple[Check, ...]
     tests: int = 0
     new: tuple[Record, ...] = ()
+    unwatched: tuple[Record, ...] = ()
+    untimed: tuple[Record, ...] = ()
     changed: tuple[str, ...] = ()
     flips: Mapping[str, tuple[Flip, ...]] = field(default_factory=dict)
 

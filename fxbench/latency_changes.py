@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fxbench.sides import Record, Side
 
 _IN_BRACKETS = re.compile(r" \([^()]*\)")
+_VARIED = re.compile(r"varied by \d+ % and the samples by \d+ % only")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +131,11 @@ def untold(changes: Iterable[str | None]) -> list[str]:
     for why in changes:
         # What was measured stands in the records; here it would make a reason of each cell.
         short = _IN_BRACKETS.sub("", why or "nobody knows why")
+        short = _VARIED.sub("varied more than the samples", short)
         counts[short] = counts.get(short, 0) + 1
-    return [f"Latency not compared ({count:,}): {why}." for why, count in counts.items()]
+    return [
+        f"Latency not compared ({count:,}): {why.rstrip('.')}." for why, count in counts.items()
+    ]
 
 
 def _spread(record: Record) -> float | None:

@@ -23,9 +23,10 @@ from fxbench.agreement import (
 from fxbench.answers import Answered
 from fxbench.errors import UsageError
 from fxbench.keys import digest
+from fxbench.names import counted
 from fxbench.ranking import Record, families, ranked, robust
 from fxbench.sides import Place, place
-from fxbench.store import RunFolder, StoredRun, load
+from fxbench.store import RunFolder, StoredRun, check_new, load
 from fxbench.tables import combination, kind_of
 
 
@@ -51,7 +52,7 @@ def merge(folders: Sequence[Path], output: Path, *, keep_first: bool = False) ->
 
     Args:
         folders: of the runs, two at least.
-        output: the folder of the new run, which must not be there yet.
+        output: the folder of the new run, which must be empty or not there yet.
         keep_first: where runs have different numbers of the same cell, keep the first run's and
             note it, where it would else be refused.
 
@@ -61,8 +62,7 @@ def merge(folders: Sequence[Path], output: Path, *, keep_first: bool = False) ->
         SchemaError: a run can't be read.
         StoreError: the new one can't be written.
     """
-    if (output / "run.json").exists():
-        raise UsageError(f"{output} holds a run already: give another folder to -o.")
+    check_new(output, "-o")
     stored = [load(folder) for folder in folders]
     # The same command has the same id on every machine: folders tell runs apart.
     if len(stored) < 2 or len({folder.resolve() for folder in folders}) != len(stored):
@@ -75,7 +75,7 @@ def merge(folders: Sequence[Path], output: Path, *, keep_first: bool = False) ->
                 "its end, then merge."
             )
     named = dict(zip(_names(stored), stored, strict=True))
-    return _Merge(named, RunFolder(output), keep_first=keep_first).execute()
+    return _Merge(named, RunFolder(output, "-o"), keep_first=keep_first).execute()
 
 
 def _names(runs: Sequence[StoredRun]) -> list[str]:
@@ -320,8 +320,10 @@ class _Merge:
                     if any(cell.get("video") for cell in family)
                     else "their runs hold no answers, or answers about different images"
                 )
+                such = "" if len(family) == 1 else "such as "
                 self._note(
-                    f"{len(family)} cells such as {described(family[0])} are unranked: {why}."
+                    f"{counted(len(family), 'cell')} {such}{described(family[0])} "
+                    f"{'is' if len(family) == 1 else 'are'} unranked: {why}."
                 )
             else:
                 found.append(ranking.pairs)

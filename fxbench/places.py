@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from fxbench.environment import cache_folder
 from fxbench.errors import StoreError, UnavailableError, UsageError
-from fxbench.files import TEMPORARY_SUFFIX, write_json
+from fxbench.files import TEMPORARY_SUFFIX, stands_for, write_json
 from fxbench.options import redacted
 
 _KNOWN = ".places.json"
@@ -101,6 +101,7 @@ class Place:
         self._root = str(root).rstrip("/")
         name = hashlib.sha256(self.address.encode()).hexdigest()[:16]
         self.folder = cache_folder() / "places" / name
+        stands_for(self.folder, self._called)
 
     def fetch(self) -> None:
         """Fetch what is new there. What is new here, and not there yet, stays as it is.

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from fxbench.tables import AXES, flat
+from fxbench.tables import AXES, flat, kind_of
 from fxbench.tabular import Column, Table
 
 if TYPE_CHECKING:
     from fxbench.answers import Answered
     from fxbench.store import StoredRun
 
-Verdict = Literal["identical", "within tolerance", "differs", "not there", "no result"]
+Verdict = Literal[
+    "identical", "same numbers", "within tolerance", "differs", "not there", "no result"
+]
 
 TOLERANCE = 1e-4
 """How far a number may be from what it was: less than one image of 10,000 in a fraction, and more
@@ -60,12 +62,14 @@ class Redone:
 
     Attributes:
         cell: its record in the first run.
-        verdict: `not there`: it has no result any more; `no result`: it never had one.
+        verdict: `same numbers`: whether the answers are the same as well can't be told;
+            `not there`: it has no result any more; `no result`: it never had one.
         largest: the difference that is the largest, of numbers or None where there is none to tell.
         number: whose it is, such as `metrics.accuracy.value`.
         before: that number as it was.
         after: and as it is now.
         images: how many images were answered differently; None where that is not known.
+        unseen: whether it should have answers to single images, and a run keeps none.
         why: what is said in the place of a result.
     """
 
@@ -77,11 +81,12 @@ class Redone:
     after: Any = None
     images: int | None = None
     why: str | None = None
+    unseen: bool = False
 
     @property
     def same(self) -> bool:
         """Whether nothing that counts is otherwise."""
-        return self.verdict in ("identical", "within tolerance", "no result")
+        return self.verdict in ("identical", "same numbers", "within tolerance", "no result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,7 @@ class Reproduction:
 def reproduction(
     before: StoredRun,
     after: StoredRun,
-    answered: tuple[tuple[Answered, ...], tuple[Answered, ...]] = ((), ()),
+    answered: tuple[tuple[Answered, ...], tuple[Answered, ...]] | None = None,
     tolerance: float = TOLERANCE,
 ) -> Reproduction:
     """Compare a run with the same plan run again.
@@ -121,13 +126,17 @@ def reproduction(
     Args:
         before: the run.
         after: the second.
-        answered: what the cells of both answered, see :func:`fxbench.answers.read`.
+        answered: what the cells of both answered, see :func:`fxbench.answers.read`; None where
+            nobody asks about single images.
         tolerance: how far a number may be from what it was.
     """
     now = {cell["id"]: cell for cell in after.cells}
-    images = _changed_images(*answered)
+    images = _changed_images(*(answered or ((), ())))
     cells = tuple(
-        _redone(cell, now.get(cell["id"]), images.get(cell["id"]), tolerance)
+        _seen(
+            _redone(cell, now.get(cell["id"]), images.get(cell["id"]), tolerance),
+            answered is not None,
+        )
         for cell in before.cells
     )
     further = len(set(now) - {cell["id"] for cell in before.cells})
@@ -199,6 +208,15 @@ def _redone(
     return Redone(before, "within tolerance" if near else "differs", largest, *worst[1:], images)
 
 
+def _seen(made: Redone, asked: bool) -> Redone:
+    """What a cell came to, and whether its answers to single images could be looked at."""
+    compared = made.verdict not in ("not there", "no result")
+    if not (asked and compared and made.images is None and kind_of(made.cell) == "classifier"):
+        return made
+    verdict: Verdict = "same numbers" if made.verdict == "identical" else made.verdict
+    return replace(made, verdict=verdict, unseen=True)
+
+
 def _reason(cell: Mapping[str, Any]) -> str | None:
     reason: Mapping[str, Any] = cell.get("reason") or {}
     return reason.get("message")
@@ -262,6 +280,7 @@ def record(made: Reproduction) -> dict[str, Any]:
                 "after": one.after,
                 "largest": one.largest,
                 "images": one.images,
+                "answers_missing": one.unseen,
                 "why": one.why,
             }
             for one in made.cells

@@ -17,6 +17,7 @@ from fxbench.chunkwork import Work
 from fxbench.collect import Collector, Readable, records
 from fxbench.errors import FxbenchError, StoppedError, StoreError, UsageError
 from fxbench.examples import Examples
+from fxbench.files import known_as
 from fxbench.keys import digest
 from fxbench.loader import Loader, one_line
 from fxbench.options import Options, resolve, shown
@@ -141,7 +142,7 @@ def run(prepared: Prepared, settings: Settings, observer: Observer | None = None
     with folder.lock():
         before = _finished(folder.folder, prepared.plan)
         if before is not None:
-            observer.note(f"This run is finished already: {folder.folder}")
+            observer.note(f"This run is finished already: {known_as(folder.folder)}")
             return before
         environment.fix_threads(threads)
         return _Run(prepared, settings, folder, observer, threads).execute()

@@ -12,6 +12,7 @@ import numpy as np
 from fxbench.answers import NOT_ASKED, Answered
 from fxbench.errors import UsageError
 from fxbench.labels import EMOTIONS
+from fxbench.names import counted
 from fxbench.tabular import format_epsilon
 
 if TYPE_CHECKING:
@@ -98,6 +99,13 @@ def has_answers(cell: Record) -> bool:
     return bool(cell["axes"].get("classifier")) and not cell["axes"].get("spotter")
 
 
+def unanswered(side: Side) -> list[Record]:
+    """The cells with a result that answers to single images belong to, and are not there."""
+    cells = [c for c in side.cells.values() if c["status"] == "ok" and has_answers(c)]
+    tops = {where: answered.tops for where, answered in side.answered.items()}
+    return [cell for cell in cells if cell["id"] not in tops.get(place(cell), {})]
+
+
 def place(cell: Record) -> Place:
     """The dataset, split and protocol of a cell."""
     axes = cell["axes"]
@@ -131,20 +139,26 @@ def by_combination(
         twice: whether a renamed cell may take the place of one that has its new name already.
 
     Raises:
-        UsageError: there is one, and it may not.
+        UsageError: there is one, and it may not; or two have the same name from the beginning.
     """
     found: dict[Key, Record] = {}
     for cell in cells:
         key = combination(cell["axes"], renamed)
         if key in found and not twice:
-            names = ", ".join(f"{old} to {new}" for old, new in (renamed or {}).items())
-            raise UsageError(
-                f"Two cells would be called {called(dict(key))} when {names} is renamed: "
-                "make the baseline again, or rename something else."
-            )
+            raise UsageError(_twice(called(dict(key)), renamed or {}))
         if key not in found or key != combination(cell["axes"]):
             found[key] = cell
     return found
+
+
+def _twice(cell: str, renamed: Mapping[str, str]) -> str:
+    if not renamed:
+        return f"Two cells are called {cell}: give the command of that run, or baseline, again."
+    names = " and ".join(f"{old} to {new}" for old, new in renamed.items())
+    return (
+        f"Two cells would be called {cell}, as {names} is renamed: expected a new name that no "
+        "other has. Make the baseline again, or rename something else."
+    )
 
 
 def called(axes: Record, *, whole: bool = True) -> str:
@@ -239,7 +253,8 @@ def images_in_common(before: Answered, after: Answered) -> Common | str:
     labels = after.labels[there]
     other = int((before.labels[here] != labels).sum())
     if other:
-        return f"{other:,} of the {len(pairs):,} images that both have got another label"
+        images = counted(len(pairs), "image")
+        return f"{other:,} of the {images} that both have got another label"
     ids = tuple(after.ids[index] for index in there.tolist())
     return Common(here, there, len(before.ids), ids, labels, after.clusters[there])
 
@@ -309,7 +324,8 @@ class Matcher:
             if answered is None or cell["id"] not in answered.tops:
                 return (
                     f"{side.name} has no answers to single images of it: an earlier version of "
-                    "fxbench made it. Give the command of that run again."
+                    "fxbench made it, or its folder answers is lost; give the command of that run "
+                    "again"
                 )
         common = self._images(place(after))
         if isinstance(common, str):

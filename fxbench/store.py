@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from fxbench import cell_lines
 from fxbench.errors import SchemaError, StoreError, UsageError
-from fxbench.files import TEMPORARY_SUFFIX, read_parquet, write_atomic, write_json
+from fxbench.files import TEMPORARY_SUFFIX, known_as, read_parquet, write_atomic, write_json
 
 SCHEMA = 2
 """Of run.json, of each line of cells.jsonl and of the latency files."""
@@ -49,6 +49,10 @@ CELL_KEYS = ("id", "axes", "status", "asked")
 """What every cell has."""
 
 
+_PARTS = (".lock", "answers", "cells", "cells.jsonl", "latency", "paired.parquet")
+"""What stands beside `run.json`, and is written before it."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredRun:
     """A run as it lies on disk.
@@ -72,8 +76,10 @@ class StoredRun:
 class RunFolder:
     """Writes a run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, asked: str = "--results") -> None:
+        """Of that folder; `asked` is the option that names it, or where it lies, for messages."""
         self.folder = folder
+        self._asked = asked
         self._cells = folder / "cells"
 
     @contextlib.contextmanager
@@ -89,13 +95,13 @@ class RunFolder:
             lock.acquire(timeout=0)
         except Timeout as error:
             raise StoreError(
-                f"Another fxbench process is writing {self.folder}: wait until it is done, or "
-                "choose another folder with --results."
+                f"Another fxbench process is writing {known_as(self.folder)}: wait until it is "
+                f"done, or choose another folder with {self._asked}."
             ) from error
         except OSError as error:
             raise StoreError(
-                f"The results folder {self.folder} can't be written: {error.strerror or error}. "
-                "Choose another with --results."
+                f"The results folder {known_as(self.folder)} can't be written: "
+                f"{error.strerror or error}. Choose another with {self._asked}."
             ) from error
         try:
             yield
@@ -149,6 +155,27 @@ class RunFolder:
         return {n: table[n].to_numpy() for n in table.column_names}, meta
 
 
+def check_new(folder: Path, asked: str) -> None:
+    """See to it that a run may be written into a folder of its own.
+
+    Args:
+        folder: which need not be there yet; what was left of a write that was stopped may be in it.
+        asked: the option that names it, for messages.
+
+    Raises:
+        UsageError: it holds a run already, or something else.
+    """
+    if (folder / "run.json").exists():
+        raise UsageError(f"{known_as(folder)} holds a run already: give another folder to {asked}.")
+    there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    other = [name for name in there if name not in _PARTS and not name.endswith(TEMPORARY_SUFFIX)]
+    if other:
+        raise UsageError(
+            f"{known_as(folder)} holds other files, such as {other[0]}: give {asked} a folder that "
+            f"is empty or not there yet, such as {known_as(folder)}/merged."
+        )
+
+
 def load(folder: Path) -> StoredRun:
     """Read a run.
 
@@ -158,7 +185,7 @@ def load(folder: Path) -> StoredRun:
     """
     path = folder / "run.json"
     if not path.is_file():
-        raise UsageError(f"{folder} holds no run: expected a folder with run.json in it.")
+        raise UsageError(f"{known_as(folder)} holds no run: expected a folder with run.json in it.")
     run = _migrated(cell_lines.parse(path.read_bytes(), str(path)), RUN_MIGRATIONS, path)
     compacted = folder / "cells.jsonl"
     if compacted.is_file():
@@ -208,11 +235,11 @@ def find(results: Path, name: str | None) -> Path:
     known = runs(results)
     if name is not None:
         names = ", ".join(folder.name for folder in known[-5:]) or "none"
-        raise UsageError(f"There is no run {name!r}; in {results} there are: {names}.")
+        raise UsageError(f"There is no run {name!r}; in {known_as(results)} there are: {names}.")
     if not known:
         raise UsageError(
-            f"There is no run in {results}: make one with `fxbench run`, or say where they are "
-            "with --results."
+            f"There is no run in {known_as(results)}: make one with `fxbench run`, or say where "
+            "they are with --results."
         )
     return known[-1]
 

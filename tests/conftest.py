@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from make_ferplus import make_ferplus
@@ -40,6 +43,26 @@ def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "1")
     # DeepFace makes a folder in its home when it is imported.
     monkeypatch.setenv("DEEPFACE_HOME", str(tmp_path / "deepface"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, as a `playwright.sync_api.Browser`; the test skips where it is missing.
+
+    Its camera and its microphone are made up, and nobody is asked whether they may be used. It goes
+    with its module: while it is there, nothing else in this process can start an event loop.
+    """
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (extra dev)")
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    fake = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+    # Root has no sandbox there, and a container little shared memory.
+    arguments = ["--no-sandbox", "--disable-dev-shm-usage", *fake]
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=path, args=arguments)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture

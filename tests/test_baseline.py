@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from fxbench.compare import compare
 from fxbench.errors import SchemaError, UsageError
 from fxbench.labels import EMOTIONS
 from fxbench.metrics.classification import NOT_FOUND, OTHER
-from fxbench.sides import Side, estimates
+from fxbench.sides import Side, estimates, unanswered
 from fxbench.testing.gate_study import PLACE, drawn_side
 
 LABELS = np.arange(24) % 8
@@ -104,15 +106,21 @@ def test_cells_without_a_result_are_left_out_and_some_must_have_one() -> None:
     ("change", "what"),
     [
         (lambda text: text[:-40], "no baseline, or is damaged"),
+        (lambda text: "[" * 100_000, "it is no JSON"),
         (lambda text: "[]", "expected a file that"),
+        (lambda text: text.replace('"schema": 1', '"schema": 0'), "expected a file that"),
+        (lambda text: text.replace('"schema": 1', '"schema": true'), "expected a file that"),
         (lambda text: text.replace('"schema": 1', '"schema": 99'), "upgrade"),
-        (lambda text: text.replace('"0": "n nu?"', '"0": "n nu"'), "is damaged"),
-        (lambda text: text.replace('"0": "n', '"0": "Z'), "is damaged"),
-        (lambda text: text.replace('"axes"', '"axis"'), "is damaged"),
-        (lambda text: text.replace('{"value": 1.0', '{"value": "one"'), "is damaged"),
+        (lambda text: text.replace('"0": "n nu?"', '"0": "n nu"'), "image '0' has not one letter"),
+        (lambda text: text.replace('"0": "n', '"0": "Z'), "image '0' has a letter that means"),
+        (lambda text: text.replace('"axes"', '"axis"'), "it lacks 'axes'"),
+        (lambda text: text.replace('{"value": 1.0', '{"value": "one"'), "is no number"),
+        (lambda text: text.replace('{"value": 1.0', '{"value": NaN'), "is no number"),
+        (lambda text: text.replace("classifier-1", "classifier-0"), "two of its cells are called"),
+        (lambda text: text.replace('"latency": null', '"latency": 3'), "an entry is not as"),
         (
             lambda text: text.replace('{"dataset"', '{"attack": "a", "epsilon": "x", "dataset"'),
-            "damaged",
+            "an entry is not as",
         ),
     ],
 )
@@ -122,8 +130,16 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, change: object, what: st
     text = baseline.baseline_text(side(*tops))
     assert '"0": "n nu?"' in text
     path.write_text(change(text), encoding="utf-8")  # type: ignore[operator]
-    with pytest.raises(SchemaError, match=what):
+    with pytest.raises(SchemaError, match=what) as error:
         baseline.read(path)
+    # Words for people, and none of Python's.
+    assert not re.search(r"\w+Error|char \d|codec|object is", str(error.value))
+
+
+def test_bytes_that_are_no_text_are_no_baseline(tmp_path: Path) -> None:
+    (tmp_path / "b.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(SchemaError, match="it is no text in UTF-8"):
+        baseline.read(tmp_path / "b.json")
 
 
 def test_a_baseline_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
@@ -145,3 +161,38 @@ def test_the_command_writes_the_cells_that_are_wanted(tmp_path: Path) -> None:
     some = baseline.read(path).cells
     assert 0 < len(some) <= len(every)
     assert all("uniform" in cell["axes"].values() for cell in some.values())
+
+
+def test_a_run_without_answers_says_what_its_baseline_can_not_gate(tmp_path: Path) -> None:
+    from made_up import run
+
+    stored = run(tmp_path)
+    arguments = ["baseline", str(stored.folder), "-o", str(tmp_path / "b.json")]
+    done = CliRunner().invoke(cli, arguments)
+    assert (done.exit_code, done.stderr) == (0, "")
+    shutil.rmtree(stored.folder / "answers")
+    done = CliRunner().invoke(cli, arguments)
+    assert "can't gate the accuracy of 1 cell, nor" in done.stderr
+    assert "the run keeps none" in done.stderr
+    assert ": 1 cell, 0 images" in done.stdout
+
+
+def test_a_cell_without_a_classifier_lacks_no_answers() -> None:
+    given = side(LABELS)
+    (cell,) = given.cells.values()
+    silent = replace(given, answered={})
+    assert unanswered(given) == []
+    assert unanswered(silent) == [cell]
+    axes = {name: value for name, value in cell["axes"].items() if name != "classifier"}
+    assert unanswered(replace(silent, cells={cell["id"]: dict(cell) | {"axes": axes}})) == []
+
+
+def test_a_place_that_can_not_be_written_is_named_with_its_option(tmp_path: Path) -> None:
+    from made_up import run
+
+    stored = run(tmp_path)
+    (tmp_path / "file").touch()
+    place = tmp_path / "file" / "b.json"
+    done = CliRunner().invoke(cli, ["baseline", str(stored.folder), "-o", str(place)])
+    assert f"{place}, which -o names, could not be written" in str(done.exception)
+    assert "--results" not in str(done.exception)

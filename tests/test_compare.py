@@ -228,7 +228,9 @@ def test_cells_that_can_not_be_compared_say_why() -> None:
     assert {cell.verdict for cell in compare(whole, data).cells} == {"not comparable"}
     old = replace(whole, answered={}, name="later")
     assert "earlier version" in str(compare(whole, old).cells[0].why)
+    assert ".." not in render(compare_table(compare(whole, old)), "md")
     text = render(compare_table(compare(whole, data)), "md")
+    assert "No cell that both have could be compared." in text
     assert "Not comparable: detector-0, classifier-0" in text
     assert "the data of drawn are others" in text
 
@@ -365,3 +367,11 @@ def test_what_was_answered_is_read_back_from_a_run(tmp_path: Path) -> None:
     assert made.name == stored.run["id"]
     (one,) = made.answered.values()
     assert [set(one.top(cell).tolist()) for cell in one.cells] == [{0}]
+
+
+@pytest.mark.parametrize("arguments", [["compare", "RUN", "RUN"], ["baseline", "RUN", "-o", "x"]])
+def test_an_empty_text_means_no_cell(tmp_path: Path, arguments: list[str]) -> None:
+    first, _ = two_runs(tmp_path)
+    given = [first if word == "RUN" else word for word in arguments]
+    done = CliRunner().invoke(cli, [*given, "--cell", ""])
+    assert "--cell got an empty text" in str(done.exception)

@@ -86,7 +86,7 @@ def test_every_exit_code_is_described_and_no_other() -> None:
 
 def test_every_hook_is_described_and_no_other() -> None:
     text = section("plugins.md", "### Hooks")
-    rows = dict(re.findall(r"^\| `(fxbench_\w+)` \| \w+ \| `(\w+)`", text, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `(fxbench_\w+)` \| [\w-]+ \| `(\w+)`", text, re.MULTILINE))
     assert rows == {kind.hook: kind.protocol for kind in KINDS}
 
 
@@ -355,6 +355,8 @@ def test_the_plugins_of_the_tutorial_are_found(documented: Documented) -> None:
         ("spotter", "acme-flash"),
         ("dataset", "acme-clips"),
         ("dataset", "acme-npz"),
+        ("transcriber", "acme-shouts"),
+        ("text-emotion", "acme-ah"),
     }
     assert documented.states == {
         "centre": "ready",
@@ -366,6 +368,8 @@ def test_the_plugins_of_the_tutorial_are_found(documented: Documented) -> None:
         "acme-flash": "ready",
         "acme-clips": "ready",
         "acme-npz": "needs option",
+        "acme-shouts": "ready",
+        "acme-ah": "ready",
     }
     text = section("plugins.md", "## Availability")
     assert set(documented.states.values()) < set(first_column(text))

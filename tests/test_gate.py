@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from fxbench import baseline
 from fxbench.budgets import Budget, Budgets, Floor, Kind, read
 from fxbench.errors import UsageError
-from fxbench.gate import judge, watched_for_latency
+from fxbench.gate import judge
+from fxbench.gate_cover import watched_for_latency
 from fxbench.judgement import Check, Judgement
 from fxbench.latency_changes import latency_change, of_paired
 from fxbench.metrics.classification import NOT_FOUND
@@ -436,6 +437,8 @@ def test_budgets_are_read_from_a_file(tmp_path: Path) -> None:
         ("[gate", "not valid TOML"),
         ("[gate]\nbudget = []", "did you mean 'budgets'"),
         ("[gate]\nsignificance = 2", "a number, 0 to 1, got 2"),
+        ("[gate]\nsignificance = 0", "a number above 0, such as 0.005"),
+        ('[[gate.budgets]]\nmetric = "kl"\nrise = 1\nsignificance = 0.0', "above 0, such as"),
         ("[gate]\nimages = true", "a number, 0 to 1, got True"),
         ("[[gate.budgets]]\ndrop = 1", "expected a metric"),
         ('[[gate.budgets]]\nmetric = "kl"', "one of drop"),
@@ -456,6 +459,8 @@ def test_budgets_are_read_from_a_file(tmp_path: Path) -> None:
         ('[gate]\nfloors = "recall.fear >= 0.3"', "expected a list"),
         ('[gate]\nfloors = ["recall.fear >= 1e999"]', "such as"),
         ("[gate]\nrenamed = { a = 1 }", "expected a table"),
+        ('[gate]\nrenamed = { a = "" }', "with no name empty"),
+        ('[gate]\nrenamed = { "" = "a" }', "with no name empty"),
         ("gate = 3", "expected a table"),
     ],
 )
@@ -510,3 +515,74 @@ def test_a_planted_change_has_the_stated_discordance_and_drop() -> None:
     assert was.mean() - is_.mean() == pytest.approx(0.03, abs=0.003)
     with pytest.raises(ValueError, match="can't both be"):
         changed(labels, before, 0.01, 0.03, rng)
+
+
+# What a gate does not look at.
+
+
+def test_cells_that_nobody_watches_are_named() -> None:
+    run = side(BEFORE, BEFORE)
+    second = list(run.cells)[1]
+    one = Budgets((replace(ACCURACY, cells={"classifier": ("*-0",)}),))
+    judgement = judge(run, run, one)
+    assert judgement.unwatched == (run.cells[second]["axes"],)
+    assert judge(run, run).unwatched == ()
+    floors = Budgets(one.budgets, (Floor("macro_f1_end_to_end", 0.1, None),))
+    assert judge(run, run, floors).unwatched == ()
+    # Of one whose latency alone is watched, and can't be compared, nothing was looked at.
+    cells = {key: dict(cell) for key, cell in run.cells.items()}
+    cells[second]["latency"] = {"p50_ms": 5.0, "reference_p50": None}
+    both = Budgets((*one.budgets, Budget("latency", "factor", 1.1)))
+    judgement = judge(replace(run, cells=cells), run, both)
+    assert only(judgement, "not compared").cell == second
+    assert judgement.unwatched == (run.cells[second]["axes"],)
+
+
+def test_latency_that_neither_side_has_is_not_silent() -> None:
+    run = side(BEFORE)
+    assert judge(run, run).untimed == (run.cells[ID]["axes"],)
+    assert judge(timed(1.0), run).untimed == judge(run, timed(1.0)).untimed == ()
+    assert judge(run, run, Budgets((ACCURACY,))).untimed == ()
+    assert judge(run, run, paired={ID: of_paired(1.0, 0.9, 1.1, 0.9)}).untimed == ()
+    attacked = with_cell(run, axes=run.cells[ID]["axes"] | {"attack": "fgsm"})
+    assert judge(attacked, attacked).untimed == (), "attacks are never timed"
+
+
+def test_numbers_that_did_not_change_need_no_interval() -> None:
+    def aurc(value: float, half: float | None) -> Side:
+        ends = (None, None) if half is None else (value - half, value + half)
+        estimate = {"value": value, "low": ends[0], "high": ends[1], "n": 1000}
+        return with_cell(side(BEFORE), metrics={"aurc": estimate})
+
+    budgets = Budgets((Budget("aurc", "rise", 1.0),))
+    for half in (None, 0.1):
+        judgement = judge(aurc(0.25, half), aurc(0.25, half), budgets)
+        assert (judgement.exit_code, judgement.tests) == (0, 0)
+        assert judgement.checks[0].why == "unchanged"
+    assert judge(aurc(0.26, None), aurc(0.25, None), budgets).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        ("cross_entropy", "no cell that is meant has 'cross_entropy', in the run or the baseline"),
+        ("acuracy_end_to_end", "no cell .*: did you mean 'accuracy_end_to_end'"),
+    ],
+)
+def test_a_metric_that_no_cell_has_is_not_called_unknown(metric: str, message: str) -> None:
+    run = side(BEFORE)
+    budget = Budget(metric, "factor", 2.0, origin="fxbench.toml [gate]")
+    with pytest.raises(UsageError, match=message) as error:
+        judge(run, run, Budgets((budget,)))
+    assert "Unknown" not in str(error.value)
+
+
+def test_two_cells_of_one_name_are_refused_in_words() -> None:
+    run = side(BEFORE, BEFORE)
+    axes = run.cells[ID]["axes"]
+    twice = {key: dict(cell) | {"axes": axes} for key, cell in run.cells.items()}
+    with pytest.raises(UsageError, match="Two cells are called drawn valid majority, detector-0"):
+        judge(replace(run, cells=twice), run)
+    clash = Budgets(renamed={"classifier-0": "classifier-1"})
+    with pytest.raises(UsageError, match="as classifier-0 to classifier-1 is renamed"):
+        judge(run, run, clash)

@@ -16,10 +16,11 @@ from made_up import entry, run
 from test_compare import Fixed
 
 from fxbench import baseline
-from fxbench.budgets import Budgets, Floor
+from fxbench.answers import NOT_ASKED
+from fxbench.budgets import DEFAULT, Budget, Budgets, Floor
 from fxbench.cli import cli
 from fxbench.compare import compare
-from fxbench.compare_report import compare_json, image_tables
+from fxbench.compare_report import compare_json, compare_table, image_tables
 from fxbench.gate import judge
 from fxbench.gate_report import (
     ANNOTATIONS,
@@ -38,6 +39,7 @@ from fxbench.testing.gate_study import PLACE, changed, drawn_answers, drawn_labe
 LABELS = drawn_labels(1000, np.random.default_rng(0))
 BEFORE = drawn_answers(LABELS, 0.7, np.random.default_rng(1))
 WORSE = changed(LABELS, BEFORE, 0.15, 0.1, np.random.default_rng(2))
+ACCURACY, LATENCY = DEFAULT
 SCRIPT = "<script>alert('&')</script>\x00"
 
 
@@ -77,10 +79,11 @@ def test_the_table_has_what_is_wrong_first(mixed: Judgement) -> None:
         "passed",
     ]
     assert "1 pt" in rows[0]
-    assert "accuracy_end_to_end >= 0.65" in rows[2]
+    assert "| accuracy_end_to_end |" in rows[2]
+    assert "| >= 0.65 |" in rows[2]
     assert "Failed: run against run" in text
     assert "Latency not compared (1): run has no latency of it" in text
-    assert "In 1 of the checks nothing moved." in text
+    assert "In 1 of 6 checks nothing moved." in text
 
 
 def test_json_has_everything(mixed: Judgement) -> None:
@@ -309,3 +312,72 @@ def test_a_run_that_nobody_can_make_again_is_not_timed(tmp_path: Path, good: Pat
     done = gate(tmp_path, 1, "--baseline", str(good), "--paired", str(tmp_path))
     assert "nothing can be timed with --paired" in str(done.exception)
     assert baseline.read(good).cells
+
+
+def test_the_table_says_what_was_not_looked_at_and_each_reason_once() -> None:
+    run = side(BEFORE, BEFORE, BEFORE)
+    few = np.full_like(BEFORE, NOT_ASKED)
+    few[50:] = BEFORE[50:]
+    later = side(few, few, BEFORE)
+    budgets = Budgets((replace(ACCURACY, cells={"classifier": ("*-0", "*-1")}), LATENCY))
+    text = render(gate_table(judge(later, run, budgets)), "md")
+    assert "Latency not gated: neither side has measured that of 3 cells (detector-0," in text
+    assert "and no floor means a number that they have: 1 cell (detector-0, classifier-2)." in text
+    assert text.count("on the 950 of 1,000 images that both have") == 1
+    assert text.count("| (1) |") == 2
+    record = json.loads(gate_json(judge(later, run, budgets)))
+    assert [axes["classifier"] for axes in record["unwatched"]] == ["classifier-2"]
+    assert len(record["untimed"]) == 3
+    (said,) = ET.fromstring(gate_junit(judge(later, run, budgets))).iter("system-out")
+    assert "Latency not gated" in str(said.text)
+
+
+def test_nothing_has_no_sign() -> None:
+    run = side(BEFORE)
+    budgets = Budgets((Budget("macro_f1_end_to_end", "drop", 1.0),))
+    (check,) = judge(run, run, budgets).checks
+    assert check.high == 0
+    assert "0.0 pt [0.0, 0.0]" in render(gate_table(judge(run, run, budgets)))
+    shown = render(compare_table(compare(run, run, metric="macro_f1_end_to_end")))
+    assert "+0.0 [+0.0, +0.0]" in shown
+    assert "-0.0" not in shown
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_a_narrow_table_breaks_no_word(width: int) -> None:
+    named_ = named(side(WORSE), "mobilenetv2-onnx")
+    base = named(side(BEFORE), "mobilenetv2-onnx")
+    budgets = Budgets((ACCURACY, Budget("balanced_accuracy_end_to_end", "drop", 1.0)))
+    tables = [gate_table(judge(named_, base, budgets)), compare_table(compare(base, named_))]
+    for table in tables:
+        text = render(table, "table", width)
+        assert max(map(len, text.splitlines())) <= width
+        words = {word for line in text.splitlines() for word in line.split()}
+        assert not {"regressio", "accurac", "mobilenet", "differenc"} & words
+        assert {"regression", "worse"} & words
+
+
+def test_nothing_is_written_over_what_is_read(tmp_path: Path, good: Path) -> None:
+    text = good.read_text(encoding="utf-8")
+    done = gate(tmp_path, 1, "--baseline", str(good), "--junit", str(good))
+    assert "is the file of --baseline, and --junit would write over it" in str(done.exception)
+    assert good.read_text(encoding="utf-8") == text
+    place = str(tmp_path / "out")
+    done = gate(tmp_path, 1, "--baseline", str(good), "--junit", place, "--markdown", place)
+    assert "is the file of --junit, and --markdown would write over it" in str(done.exception)
+
+
+def test_places_that_can_not_be_written_are_named_by_their_option(
+    tmp_path: Path, good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    place = str(tmp_path / "file" / "out")
+    for option in ("--junit", "--markdown"):
+        done = gate(tmp_path, 1, "--baseline", str(good), option, place)
+        assert f"{place}, which {option} names, could not be written" in str(done.exception)
+        assert "--results" not in str(done.exception)
+        assert "Passed:" in done.output, "the answer is known all the same"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", place)
+    done = gate(tmp_path, 1, "--baseline", str(good))
+    assert "which GITHUB_STEP_SUMMARY names, could not be written" in str(done.exception)

@@ -33,6 +33,7 @@ NEUTRAL = {
     "keys",
     "kinds",
     "latex",
+    "svg",
     "loader",
     "names",
     "options",

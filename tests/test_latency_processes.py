@@ -22,7 +22,7 @@ from fxbench.progress import Silent
 from fxbench.recipe import Recipe
 from fxbench.selection import Selection
 from fxbench.store import StoredRun
-from fxbench.tables import latency_table
+from fxbench.tables_latency import latency_table
 from fxbench.testing.slowed import Slowed
 from fxbench.timed_apart import TimingProcess, images_file
 from fxbench.types import Batch, Frames
@@ -324,6 +324,11 @@ def test_tables_of_older_runs_can_still_be_read() -> None:
     table = latency_table([cell])
     assert table.rows[0]["latency_p50_ms"] == 1.0
     assert not any(note.startswith("Units") for note in table.notes)
+    # Measured and nowhere held: no column, so no note on one.
+    cell["latency"] |= {"reference_p50": None, "reference_why": "a busy machine"}
+    assert not any(note.startswith("Units") for note in latency_table([cell]).notes)
+    cell["latency"] |= {"reference_p50": 7.5}
+    assert any("known in 1 of 1 rows" in note for note in latency_table([cell]).notes)
 
 
 def test_rounds_come_to_a_factor_with_an_interval() -> None:

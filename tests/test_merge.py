@@ -97,6 +97,19 @@ def test_a_merged_run_can_be_merged_again(tmp_path: Path) -> None:
     ]
 
 
+def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
+    halves = [part(tmp_path / "a", classifier(0, 1)), part(tmp_path / "b", classifier(2, 3))]
+    with pytest.raises(UsageError, match=r"holds other files, such as a: give -o a folder that is"):
+        merge(halves, tmp_path)
+    assert not (tmp_path / "run.json").exists()
+    # What a merge that was stopped has left is no hindrance.
+    (tmp_path / "both" / "answers").mkdir(parents=True)
+    (tmp_path / "both" / ".lock").touch()
+    merge(halves, tmp_path / "both")
+    with pytest.raises(UsageError, match="holds a run already"):
+        merge(halves, tmp_path / "both")
+
+
 def test_a_cell_that_two_runs_have_is_one(tmp_path: Path) -> None:
     runs = [part(tmp_path / "a", classifier(0, 1)), part(tmp_path / "b", classifier(1, 2))]
     merged = merge(runs, tmp_path / "both")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from docs_text import ROOT
+from docs_text import ROOT, blocks
 
 from fxbench.cli import cli
 
@@ -34,6 +34,29 @@ def test_fxbench_is_as_good_as_its_baseline(tmp_path: Path) -> None:
     wrong = [check for check in record["checks"] if check["verdict"] != "passed"]
     assert gated.exit_code == 0, wrong
     assert sum(check["metric"] == "accuracy_end_to_end" for check in record["checks"]) >= 7
+
+
+@pytest.mark.timeout(600)
+def test_the_example_of_the_page_gates_the_run_of_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "gate.md").read_text(encoding="utf-8")
+    command = next(line for line in page.splitlines() if line.startswith("$ fxbench run "))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fxbench.toml").write_text(blocks(page, "toml")[0], encoding="utf-8")
+    ran = CliRunner().invoke(cli, [*command.split()[2:], "--no-latency"])
+    assert ran.exit_code == 0, ran.output
+    made = CliRunner().invoke(cli, ["baseline", "-o", "mini.json"])
+    assert made.exit_code == 0, made.output
+    gated = CliRunner().invoke(cli, ["gate", "--baseline", "mini.json", "--json"])
+    assert gated.exit_code == 0, gated.exception or gated.output
+    record = json.loads(gated.stdout)
+    assert {check["metric"] for check in record["checks"]} == {
+        "accuracy_end_to_end",
+        "ece",
+        "recall.happiness",
+    }
+    assert len(record["untimed"]) > 1
 
 
 def test_the_page_says_how_the_baseline_is_made() -> None:

@@ -294,3 +294,25 @@ def test_python_takes_an_address(
     assert found.folder != made.folder
     assert found.cells.equals(made.cells)
     assert not (tmp_path / "memory:").exists()
+
+
+def test_messages_name_the_address_and_not_the_copy(
+    storage: Any,
+    machine: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    machine("here")
+    monkeypatch.chdir(tmp_path)
+    plan = "--datasets mini --detectors full-frame --classifiers prior --attacks none --limit 20"
+    for arguments, message in (
+        ("tables", f"Error: There is no run in {ADDRESS}: make one"),
+        (f"run {plan} --no-latency", f"Run: {ADDRESS}/mini-test-"),
+        ("tables nobody", f"There is no run 'nobody'; in {ADDRESS} there are: mini-test-"),
+    ):
+        with pytest.raises(SystemExit):
+            main([*shlex.split(arguments), "--results", ADDRESS])
+        told = capsys.readouterr()
+        assert message in told.out + told.err
+        assert str(tmp_path / "here") not in told.out + told.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,19 @@ def test_images_that_are_answered_differently_are_counted_even_where_the_scores_
     assert only(reproduction(a_run(a_cell()), a_run(a_cell()), fewer)).images == 0
 
 
+def test_answers_that_a_run_does_not_keep_are_not_called_identical():
+    for pair in (((), answered(1, 2, 3)), (answered(1, 2, 3), ())):
+        made = reproduction(a_run(a_cell()), a_run(a_cell()), pair)
+        assert (only(made).verdict, only(made).unseen, made.same) == ("same numbers", True, True)
+        near = reproduction(a_run(a_cell()), a_run(a_cell(accuracy=0.50001)), pair)
+        assert (only(near).verdict, only(near).unseen) == ("within tolerance", True)
+        assert record(near)["cells"][0]["answers_missing"] is True
+    detector = a_cell()
+    detector["axes"] = {k: v for k, v in detector["axes"].items() if k != "classifier"}
+    one = only(reproduction(a_run(detector), a_run(detector), ((), ())))
+    assert (one.verdict, one.unseen) == ("identical", False)
+
+
 def test_conditions_that_changed_are_told_apart():
     after = a_run(
         a_cell(),
@@ -197,6 +211,32 @@ def reproduce(results, *given):
     with pytest.raises(SystemExit) as end:
         main(["reproduce", "--results", str(results), *given])
     return end.value.code
+
+
+@pytest.mark.parametrize("tolerance", ["nan", "inf", "-1", "little"])
+def test_a_tolerance_that_is_none_is_refused(tolerance, capsys):
+    assert reproduce("nowhere", "--tolerance", tolerance) == 2
+    assert f"'{tolerance}' is no tolerance: expected a number from 0" in capsys.readouterr().err
+
+
+def test_what_is_not_compared_or_not_written_is_said(made, tmp_path, capsys):
+    shutil.rmtree(made.folder / "answers")
+    assert reproduce(made.folder.parent, "--into", str(tmp_path / "again")) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    classifiers = sum("classifier" in cell["axes"] for cell in made.cells)
+    assert f"{classifiers} same numbers" in printed
+    assert f"Not compared: the answers to single images of {classifiers} cells" in printed
+    (tmp_path / "file").touch()
+    assert reproduce(made.folder.parent, "--into", str(tmp_path / "file" / "in")) == 4
+    assert "which --into names, could not be written" in capsys.readouterr().err
+
+
+def test_a_damaged_run_is_found_before_anything_is_computed(made, tmp_path, capsys):
+    (path,) = (made.folder / "answers").iterdir()
+    path.write_bytes(b"PAR1")
+    assert reproduce(made.folder.parent, "--into", str(tmp_path / "again")) == 2
+    assert "is damaged" in capsys.readouterr().err
+    assert not (tmp_path / "again").exists()
 
 
 def changed(stored):

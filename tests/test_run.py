@@ -75,6 +75,11 @@ def test_prior_answers_neutral_and_is_right_as_often_as_that_is(run: Run) -> Non
     accuracy = prior["metrics"]["accuracy"]
     assert (accuracy["value"], accuracy["n"]) == (pytest.approx(3 / 17), 17)
     assert prior["floor"]
+    # It looks at no pixel, so it is one behind any other detector too.
+    other = run(detectors=("toy-centre",), classifiers=("prior", "toy-linear"))
+    floors = {(c["axes"]["detector"], c["axes"].get("classifier")): c["floor"] for c in other.cells}
+    assert floors["toy-centre", "prior"]
+    assert not floors["toy-centre", "toy-linear"]
     assert stored.run["images"]["ferplus valid (majority)"]["selected"] == 17
 
 
