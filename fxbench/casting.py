@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fxbench.availability import require
+from fxbench.availability import availability, require
 from fxbench.errors import UnavailableError, UsageError
 from fxbench.options import Options
 from fxbench.registry import Entry, Registry
@@ -39,7 +39,7 @@ def cast(
         if found is None:
             raise UnavailableError(
                 f"No default {kind} is ready: `fxbench list --kind {kind}` says what each lacks; "
-                "name one that is."
+                f"name one that is.{_mend(registry, options, kind, trait)}"
             )
         return found
     entry = registry.get(kind, name)
@@ -63,9 +63,27 @@ def default(
         trait: what it must have besides.
     """
     for entry in registry.of_kind(kind):
-        traits = entry.component.traits
-        if "default" not in traits or "floor" in traits or entry.component.sends:
-            continue
-        if (trait is None or trait in traits) and ready(entry, options):
+        if _eligible(entry, trait) and ready(entry, options):
             return entry
     return None
+
+
+def _eligible(entry: Entry, trait: str | None) -> bool:
+    traits = entry.component.traits
+    if "default" not in traits or "floor" in traits or entry.component.sends:
+        return False
+    return trait is None or trait in traits
+
+
+def _mend(registry: Registry, options: Options, kind: str, trait: str | None) -> str:
+    """What to install, where that is all that a default lacks: one sentence, or nothing."""
+    for entry in registry.of_kind(kind):
+        state = availability(entry, options)
+        # Others lack something that has to be got elsewhere first.
+        if (
+            _eligible(entry, trait)
+            and state.state == "missing extra"
+            and not entry.component.weights
+        ):
+            return f" For {entry.name}: {state.mend}"
+    return ""

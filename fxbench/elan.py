@@ -98,7 +98,8 @@ def document(tiers: Iterable[Tier], *, media: Path, folder: Path) -> bytes:
     last = ET.SubElement(header, "PROPERTY", {"NAME": "lastUsedAnnotationId"})
     order = ET.SubElement(root, "TIME_ORDER")
     kinds: dict[str, None] = {}
-    slots = count = 0
+    slots: list[tuple[int, ET.Element, str]] = []
+    count = 0
     for tier in tiers:
         kinds[tier.kind] = None
         attributes = {"LINGUISTIC_TYPE_REF": _text(tier.kind), "TIER_ID": _text(tier.name)}
@@ -107,21 +108,19 @@ def document(tiers: Iterable[Tier], *, media: Path, folder: Path) -> bytes:
         line = ET.SubElement(root, "TIER", attributes)
         for begin, end, text in _apart(tier.annotations):
             count += 1
-            for slot, value in ((slots + 1, begin), (slots + 2, end)):
-                ET.SubElement(
-                    order, "TIME_SLOT", {"TIME_SLOT_ID": f"ts{slot}", "TIME_VALUE": str(value)}
-                )
             annotation = ET.SubElement(
                 ET.SubElement(line, "ANNOTATION"),
                 "ALIGNABLE_ANNOTATION",
-                {
-                    "ANNOTATION_ID": f"a{count}",
-                    "TIME_SLOT_REF1": f"ts{slots + 1}",
-                    "TIME_SLOT_REF2": f"ts{slots + 2}",
-                },
+                {"ANNOTATION_ID": f"a{count}"},
             )
             ET.SubElement(annotation, "ANNOTATION_VALUE").text = _text(text)
-            slots += 2
+            slots.append((begin, annotation, "TIME_SLOT_REF1"))
+            slots.append((end, annotation, "TIME_SLOT_REF2"))
+    # The format lists them in the order of time, those of all tiers together.
+    for number, (value, annotation, name) in enumerate(sorted(slots, key=lambda one: one[0]), 1):
+        slot = f"ts{number}"
+        ET.SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": slot, "TIME_VALUE": str(value)})
+        annotation.set(name, slot)
     last.text = str(count)
     for kind in kinds or {_TYPE: None}:
         ET.SubElement(

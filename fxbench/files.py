@@ -41,11 +41,15 @@ def write_atomic(path: Path, data: bytes, *, asked: str | None = None) -> None:
         path: the file.
         data: all of it.
         asked: the option that `path` was given to, such as `--junit`, for messages; None for a file
-            of a run or of the cache.
+            of a run or of the cache. A device, a pipe or a link that a person names, such as
+            `/dev/null`, is written into and not replaced.
 
     Raises:
         StoreError: the disk is full, or the folder can't be written; nothing is left behind.
     """
+    if asked is not None and _is_written_through(path, asked):
+        _write_through(path, data, asked)
+        return
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,6 +68,21 @@ def write_atomic(path: Path, data: bytes, *, asked: str | None = None) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        raise unwritable(path, error, asked) from error
+
+
+def _is_written_through(path: Path, asked: str) -> bool:
+    """Whether a rename would take away what somebody named: a device, a pipe or a link."""
+    try:
+        return path.exists() and (path.is_symlink() or not path.is_file())
+    except OSError as error:
+        raise unwritable(path, error, asked) from error
+
+
+def _write_through(path: Path, data: bytes, asked: str) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
         raise unwritable(path, error, asked) from error
 
 

@@ -99,7 +99,7 @@ def _notes(judgement: Judgement) -> tuple[str, ...]:
         )
     if judgement.unwatched:
         notes.append(
-            "Not looked at, as no budget and no floor means a number that they have: "
+            "Not looked at, as no budget and no floor means a number that can be compared: "
             f"{_cells(judgement.unwatched)}."
         )
     if judgement.changed:

@@ -81,7 +81,7 @@ class Judgement:
         tests: how many tests were adjusted for.
         new: the axes of cells that the baseline doesn't have.
         unwatched: of cells that both have, but of which no number was looked at: no budget and no
-            floor means what they have.
+            floor means a number of them that can be compared.
         untimed: of cells that a budget for latency means and neither side has timed.
         changed: the components that are not those of the baseline.
         flips: of each cell with a regression, the images that it answers differently.

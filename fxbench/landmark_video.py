@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fxbench.protocols import Detector, Landmarker
     from fxbench.video import Reader
 
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Located:
     """Some frames of a video, one after another, with the faces in them.

@@ -143,7 +143,7 @@ def test_an_elan_file_has_the_structure_of_the_format(tmp_path: Path) -> None:
             "emotion",
             "person 0",
         ),
-        Tier("words", (), "speech"),
+        Tier("words", (Annotation(0.2, 0.9, "c"), Annotation(1.5, 3.0, "d")), "speech"),
     ]
     media = tmp_path / "clips" / "a b.mp4"
     root = ET.fromstring(elan.document(tiers, media=media, folder=tmp_path / "out"))
@@ -157,6 +157,8 @@ def test_an_elan_file_has_the_structure_of_the_format(tmp_path: Path) -> None:
     assert described["MEDIA_URL"] == media.as_uri()
     assert described["RELATIVE_MEDIA_URL"] == "../clips/a%20b.mp4"
     slots = {s.get("TIME_SLOT_ID"): int(s.get("TIME_VALUE")) for s in root.find("TIME_ORDER")}
+    assert list(slots.values()) == sorted([0, 200, 900, 1500, 1500, 1500, 2000, 3000])
+    assert len(slots) == 8
     tier = root.find("TIER")
     assert tier.get("TIER_ID") == "person 0, <b>"
     told = [

@@ -174,6 +174,37 @@ def test_bash_completes_by_the_script(tmp_path: Path) -> None:
     assert not told, "compopt works only while a key is answered; nothing else is said"
 
 
+@pytest.mark.skipif(BASH is None, reason="bash is not installed")
+def test_bash_gets_no_command_out_of_the_name_of_a_run(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("fxbench")
+    if not program.exists():
+        pytest.skip("the command fxbench is not beside this Python")
+    for name in ("$(touch gone)", "my run", "one", "two\nplain,$(x)"):
+        folder = tmp_path / "results" / name
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text('{"created": "2026-01-01"}')
+    lines = ['eval "$(fxbench completion bash)"']
+    for last in ("", "my", '\\"my'):
+        lines += [
+            f'COMP_WORDS=(fxbench report "{last}") COMP_CWORD=2 COMPREPLY=()',
+            "_fxbench_completion fxbench",
+            'printf "%s|" "${COMPREPLY[@]}"; echo',
+        ]
+    environment = os.environ | {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        [str(BASH), "--norc", "-c", "\n".join(lines)],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    first, second, third = done.stdout.splitlines()
+    assert sorted(first.split("|")) == ["", r"\$\(touch\ gone\)", r"my\ run", "one"]
+    assert second == r"my\ run|"
+    assert third == "|"
+
+
 @pytest.mark.skipif(FISH is None, reason="fish is not installed")
 def test_fish_completes_by_the_script(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("fxbench")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,14 @@ from streamlit.testing.v1 import AppTest
 from fxbench.dashboard.setup import VARIABLE, Setup
 
 APP = Path(__file__).resolve().parent.parent / "fxbench" / "dashboard" / "app.py"
+
+
+@pytest.fixture(autouse=True)
+def _own_main() -> Iterator[None]:
+    """Streamlit puts a page in the place of `__main__`, which new processes import."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 def opened(page: str, setup: Setup, monkeypatch: pytest.MonkeyPatch) -> AppTest:

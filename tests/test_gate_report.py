@@ -322,7 +322,10 @@ def test_the_table_says_what_was_not_looked_at_and_each_reason_once() -> None:
     budgets = Budgets((replace(ACCURACY, cells={"classifier": ("*-0", "*-1")}), LATENCY))
     text = render(gate_table(judge(later, run, budgets)), "md")
     assert "Latency not gated: neither side has measured that of 3 cells (detector-0," in text
-    assert "and no floor means a number that they have: 1 cell (detector-0, classifier-2)." in text
+    assert (
+        "and no floor means a number that can be compared: 1 cell (detector-0, classifier-2)."
+        in text
+    )
     assert text.count("on the 950 of 1,000 images that both have") == 1
     assert text.count("| (1) |") == 2
     record = json.loads(gate_json(judge(later, run, budgets)))

@@ -133,6 +133,44 @@ def test_sound_goes_along_as_far_as_the_pictures(
         assert np.abs(loud.astype(float)).max() > 0.1
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "rate", "late_s"),
+    [
+        ("a.mov", "pcm_s16le", 192_000, 0.0),
+        ("a.mkv", "pcm_s16le", 37_800, 0.0),
+        ("a.avi", "libmp3lame", 44_100, 0.0),
+        ("a.mkv", "aac", 16_000, 5.0),
+        ("a.mkv", "pcm_s16le", 16_000, 5.0),
+    ],
+)
+def test_sound_of_odd_rates_and_clocks_stands_beside_the_pictures(
+    tmp_path: Path, name: str, codec: str, rate: int, late_s: float
+) -> None:
+    source = tmp_path / name
+    with av.open(str(source), "w") as file:
+        film = file.add_stream("mpeg4", rate=25)
+        film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
+        tone = file.add_stream(codec, rate=rate, layout="mono")
+        for number in range(50):
+            frame = av.VideoFrame.from_ndarray(picture(0), format="rgb24")
+            frame.pts, frame.time_base = number + round(late_s * 25), Fraction(1, 25)
+            file.mux(film.encode(frame))
+            samples = (np.sin(np.arange(rate // 25) * 0.1) * 9000).astype(np.int16)
+            sound = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+            sound.sample_rate, sound.time_base = rate, Fraction(1, rate)
+            sound.pts = number * (rate // 25) + round(late_s * rate)
+            file.mux(tone.encode(sound))
+        file.mux(film.encode(None))
+        file.mux(tone.encode(None))
+    path = write(tmp_path / "made.mp4", [n / 25 for n in range(50)], sound=source)
+    with av.open(str(path)) as file:
+        frames = list(file.decode(audio=0))
+    assert frames[0].time == pytest.approx(0, abs=0.1)
+    assert frames[-1].time + frames[-1].samples / frames[-1].sample_rate == pytest.approx(
+        2, abs=0.1
+    )
+
+
 def test_a_source_without_sound_adds_none(tmp_path: Path) -> None:
     silent = write(tmp_path / "silent.mp4", [0.0, 0.1])
     path = write(tmp_path / "made.mp4", [0.0, 0.1], sound=silent)

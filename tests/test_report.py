@@ -18,9 +18,11 @@ from made_up_run import MadeUpRun
 from fxbench import answers
 from fxbench.answers import NOT_ASKED, Answered
 from fxbench.cli import cli
+from fxbench.errors import StoreError
 from fxbench.report.assemble import report
 from fxbench.report.record import command_of
 from fxbench.report.samples import sheets
+from fxbench.report.scores import _trade
 from fxbench.store import StoredRun, load
 
 pytest.importorskip("jinja2", reason="needs the extra report")
@@ -127,6 +129,14 @@ def test_what_is_not_finished_or_failed_is_said_first(tmp_path):
 def test_a_run_without_cells_is_a_page_too(tmp_path):
     html = report(stored(tmp_path, []))
     assert headings(html) == ["provenance", "environment", "reproduce", "cite"]
+
+
+def test_an_interval_that_begins_at_nothing_is_drawn():
+    row = {"detector": "d", "classifier": "c", "latency_p50_ms": 1.0}
+    row |= {f"accuracy_end_to_end{end}": v for end, v in (("", 0.2), ("_low", 0.0), ("_high", 0.5))}
+    figure, _ = _trade([row])
+    (drawn,) = [one for one in figure["data"] if one["mode"] == "markers"]
+    assert drawn["error_y"]["arrayminus"].tolist() == [20]
 
 
 def test_times_of_two_machines_share_no_figure(tmp_path):
@@ -296,6 +306,21 @@ def test_the_command_of_a_recipe_is_the_one_that_was_given():
     )
 
 
+def test_a_command_has_every_digit_of_its_numbers():
+    selection = {"epsilons": [8 / 255, 0.0123456789], "fps": 29.97003, "smoothing": [0.0, 1 / 3]}
+    told = command_of({"selection": selection})
+    assert "--epsilons 8/255,0.0123456789 " in told
+    assert "--fps 29.97003 " in told
+    assert told.endswith("--smoothing 0,0.3333333333333333")
+
+
+def test_the_command_of_a_suite_says_that_a_place_is_needed(tmp_path):
+    recipe = {"selection": {}, "settings": ["ferplus.path=/home/me/fer", "prior.classes=a"]}
+    html = report(stored(tmp_path, [], recipe=recipe), suite="ferplus-1")
+    assert "fxbench run --suite ferplus-1 \\\n  --set ferplus.path=PATH</code>" in html
+    assert "PATH stands for where things lie" in html
+
+
 def test_every_field_of_a_selection_has_its_option():
     from dataclasses import fields
 
@@ -351,6 +376,12 @@ def test_the_command_refuses_what_it_can_not_do(made, tmp_path):
         assert told in f"{done.output}{done.exception}"
 
 
+def test_a_name_that_no_file_can_have_is_refused(made, tmp_path):
+    done = call("-o", tmp_path / ("a" * 300), "--results", made.parent)
+    assert isinstance(done.exception, StoreError)
+    assert "which -o names, could not be written" in str(done.exception)
+
+
 def test_pictures_come_only_where_record_and_dataset_allow_them(tmp_path):
     results = tmp_path / "results"
     given = "run --datasets mini --limit 16 --detectors full-frame --classifiers emopy-onnx"
@@ -374,3 +405,5 @@ def test_pictures_come_only_where_record_and_dataset_allow_them(tmp_path):
         html = shown()
         assert "<img" not in html
         assert told in unescape(html)
+        # The page is made all the same: who asked for pictures hears of it at once.
+        assert told in call("-o", path, "--force", "--with-images", "--results", results).stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -16,11 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 from spoken import RATE, grey, silence, speak, write_film, write_wav
 
+from fxbench import availability
 from fxbench.cli import main
 from fxbench.errors import DataError, ImageError, PluginError, UnavailableError, UsageError
 from fxbench.labels import EMOTIONS
 from fxbench.speech import Listener, Said, Utterance, Word, said
-from fxbench.speech import audio as sounds
 from fxbench.speech.analysed import table_of
 from fxbench.speech.audio import AudioTrack
 from fxbench.speech.beside import Shown, beside, faces_in
@@ -190,7 +191,7 @@ def test_without_pyav_the_command_that_installs_it_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     film = write_wav(tmp_path / "a.wav", tone(1.0))
-    monkeypatch.setattr(sounds, "find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(UnavailableError, match=r"pip install 'fxbench\[speech\]'"):
         AudioTrack(film)
 
@@ -455,6 +456,30 @@ def test_pocketsphinx_hears_sentences_when_they_are_said(tmp_path: Path, voice: 
         assert any(a - 0.3 < one.begin_s and one.end_s < b + 0.3 for a, b in spans), one
     for a, b in spans:
         assert any(a - 0.3 < word.begin_s < b for word in heard.words)
+
+
+def test_where_no_transcriber_is_there_it_is_said_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fxbench.availability._importable", lambda module: False)
+    with pytest.raises(UnavailableError) as refused:
+        Listener.load()
+    assert str(refused.value).endswith(" For pocketsphinx: pip install 'fxbench[speech]'")
+
+
+def test_the_command_says_what_it_does_without(
+    fxbench: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = write_wav(tmp_path / "a.wav", tone(1.0))
+    known = availability._importable
+    monkeypatch.setattr(availability, "_importable", lambda name: name != "nrclex" and known(name))
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code, output, error = fxbench("speech", video, "-o", "out", "--json")
+    assert code == 0
+    assert json.loads(output)["text_emotion"] == ""
+    assert "No emotions are told, as no text emotion is ready" in error
+    assert "pip install 'fxbench[plots]'" in error
+    assert not (tmp_path / "out" / "a-speech.png").exists()
 
 
 def test_a_text_emotion_can_be_left_out(tmp_path: Path) -> None:

@@ -119,6 +119,26 @@ def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "a").read_bytes() == b"0123456789"
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such files here")
+def test_a_pipe_or_a_link_that_is_named_is_written_into_and_stays(tmp_path: Path) -> None:
+    pipe, file, link = (tmp_path / name for name in ("pipe", "file", "link"))
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomic(pipe, b"whole", asked="--junit")
+        assert os.read(reader, 99) == b"whole"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    file.write_bytes(b"before")
+    link.symlink_to(file)
+    write_atomic(link, b"after", asked="-o")
+    assert link.is_symlink()
+    assert file.read_bytes() == b"after"
+    with pytest.raises(StoreError, match="which -o names, could not be written"):
+        write_atomic(tmp_path, b"", asked="-o")
+
+
 def test_what_is_not_a_number_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", {"accuracy": float("nan")})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from azure_server import certify
-from spoken import RATE, silence, write_wav
+from spoken import RATE, grey, silence, write_film, write_wav
 from watson_server import KEY, TOKEN, Answer, Cut, Fault, Slow, SpeechServer, serving
 
 from fxbench.availability import availability
@@ -288,9 +289,8 @@ def test_sound_is_sent_only_when_that_is_allowed(
     asked = ("speech", video, "-o", tmp_path / "out", "--transcriber", "watson", "--json")
     code, _, error = fxbench(*asked)
     assert code == 2
-    assert (
-        "sends 0.1 minutes of sound to watson, in 1 parts at most, and costs about 0.020 USD"
-        in (error)
+    assert "sends 0.1 minutes of sound to watson, in 1 part at most, and costs about 0.020 USD" in (
+        error
     )
     assert "--max-cost 0.020" in error
     assert fxbench(*asked, "--max-cost", "0.01")[0] == 2
@@ -302,3 +302,38 @@ def test_sound_is_sent_only_when_that_is_allowed(
     assert (word["begin_s"], word["end_s"]) == (pytest.approx(1.0, 0.15), pytest.approx(3.0, 0.15))
     assert record["service"]["cost_at_most"] == pytest.approx(0.02)
     assert len(server.asked) == 1
+
+
+def test_what_is_agreed_to_is_what_is_sent_where_a_track_has_gaps(
+    fxbench: Callable[..., Any], server: SpeechServer, tmp_path: Path
+) -> None:
+    av = pytest.importorskip("av", reason="needs pip install 'fxbench[speech]'")
+    video = tmp_path / "gaps.mkv"
+    with av.open(str(video), "w") as file:
+        stream = file.add_stream("pcm_s16le", rate=RATE, layout="mono")
+        for second in (0, 3, 6):
+            loud = (np.sin(np.arange(RATE) / 20) * 9000 + second).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(loud[None], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = RATE, second * RATE
+            frame.time_base = Fraction(1, RATE)
+            file.mux(stream.encode(frame))
+    asked = ("speech", video, "-o", tmp_path / "out", "--transcriber", "watson", "--no-plot")
+    code, _, error = fxbench(*asked, "--max-cost", "0.02")
+    assert code == 2
+    assert "minutes of sound to watson, in 3 parts at most" in error
+    assert server.asked == []
+    code, _, error = fxbench(*asked, "--max-cost", "0.06")
+    assert code == 0, error
+    assert len(server.asked) == 3
+
+
+def test_a_video_without_sound_costs_nothing(
+    fxbench: Callable[..., Any], server: SpeechServer, tmp_path: Path
+) -> None:
+    pytest.importorskip("av", reason="needs pip install 'fxbench[speech]'")
+    mute = write_film(tmp_path / "mute.mp4", None, grey(5))
+    asked = ("speech", mute, "-o", tmp_path / "out", "--transcriber", "watson", "--no-plot")
+    code, _, error = fxbench(*asked)
+    assert code == 3
+    assert "it has no audio track" in error
+    assert server.asked == []

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 VARIABLE = "_FXBENCH_COMPLETE"
 PROGRAM = "fxbench"
 _SPLITS = ("train", "valid", "test")
+_ACTIVE = re.compile(r"[^\w@%+=:,./-]")
+"""What bash may take for more than a part of a word. Names of runs and columns come from others."""
 _LATEST = 30
 """Of many runs, those that a person most likely means."""
 
@@ -93,13 +95,13 @@ def _finder(command: str, param: click.Parameter) -> tuple[Finder, bool] | None:
 
 
 def _matching(found: Found, incomplete: str, *, several: bool) -> list[Item]:
-    """The words that go on with what was typed."""
+    """The words that go on with what was typed; the protocol has one line for each."""
     before, comma, last = incomplete.rpartition(",") if several else ("", "", incomplete)
     given = before.split(",")
     return [
         CompletionItem(f"{before}{comma}{word}", help=told or None)
         for word, told in found
-        if word.startswith(last) and word not in given
+        if word.startswith(last) and word not in given and word.isprintable()
     ]
 
 
@@ -259,7 +261,10 @@ _OPTIONS: dict[str, tuple[Finder, bool]] = {
 
 
 class _Bash(BashComplete):
-    """Bash, which takes `--option=value` and `NAME.OPTION=value` for three words each."""
+    """Bash, which takes `--option=value` and `NAME.OPTION=value` for three words each.
+
+    Unlike the other shells it puts a word into the line as it is, so that commands are escaped.
+    """
 
     source_template = """\
 %(complete_func)s() {
@@ -307,10 +312,14 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
         """The words; of `NAME.OPTION=value` what comes after the `=`."""
         found = super().get_completions(args, incomplete)
         before, equals, _ = incomplete.rpartition("=")
+        quoted = os.environ.get("COMP_WORDS", "").rpartition("\n")[2].startswith(("'", '"'))
         for item in found:
             if equals and not incomplete.startswith("-"):
                 item.value = item.value.removeprefix(before + equals)
-        return found
+            if item.type == "plain" and not quoted:
+                item.value = _ACTIVE.sub(r"\\\g<0>", item.value)
+        # Within quotes a backslash means what it is.
+        return [i for i in found if not (quoted and i.type == "plain" and _ACTIVE.search(i.value))]
 
 
 def _with_option(found: list[Item], incomplete: str) -> list[Item]:

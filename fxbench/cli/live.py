@@ -138,8 +138,7 @@ def command(
             camera.close()
             raise
         kind = ""
-        # Ctrl-C is one of the ways to end a view.
-        with _terminable(), contextlib.suppress(KeyboardInterrupt), live:
+        with _ended_by_signals(live), live:
             display = _display(windowed, port, camera.name, names, live, console)
             kind = display.kind
             display.run(live)
@@ -227,21 +226,35 @@ def _recorded(record: Path, live: Live) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Being asked to end is as Ctrl-C, so that a recording is whole."""
+def _ended_by_signals(live: Live) -> Iterator[None]:
+    """Ctrl-C, being asked to end, and a terminal that is closed end a view as its keys do.
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    Nothing is interrupted, so that a recording is whole however often that happens. Once it is
+    written, whoever presses Ctrl-C again doesn't wait for components that hang.
+    """
 
+    def end(*_: object) -> None:
+        if live.ending and live.saved:
+            raise KeyboardInterrupt
+        live.ending = True
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {}
     try:
-        before = signal.signal(signal.SIGTERM, interrupt)
+        for number in numbers:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # such as by nohup
+                before[number] = signal.signal(number, end)
     except ValueError:  # not in the main thread
-        yield
-        return
+        before = {}
     try:
         yield
+    except KeyboardInterrupt:
+        if not live.saved:
+            raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _quiet() -> AbstractContextManager[Console]:

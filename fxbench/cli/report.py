@@ -71,7 +71,7 @@ def command(
         )
     folder = find(results, run)
     path = folder / _FILE if output is None else output
-    if path.exists() and not force:
+    if _is_there(path) and not force:
         raise UsageError(
             f"{path} is there already: give --force to write over it, or another file with -o."
         )
@@ -96,16 +96,35 @@ def command(
         click.echo(f"{path} ({len(page) / 1e6:.1f} MB). Open it in a browser.")
 
 
+def _is_there(path: Path) -> bool:
+    """Whether a file is there.
+
+    Raises:
+        StoreError: it can't be, as its name is too long or its folder closed.
+    """
+    from fxbench.files import unwritable
+
+    try:
+        return path.exists()
+    except OSError as error:
+        raise unwritable(path, error, "-o") from error
+
+
 def _thumbnails(run: Mapping[str, Any], settings: tuple[str, ...]) -> Thumbnails:
-    """Reads the datasets of a run again."""
+    """Reads the datasets of a run again, and says where one can't be shown."""
 
     def found(dataset: str, split: str, rows: Sequence[int]) -> tuple[Mapping[int, UInt8], str]:
         from fxbench.stored_images import opened
 
         images = opened(run, dataset, split, settings)
+        why = images.why
+        pictures: Mapping[int, UInt8] = {}
         try:
-            return images.thumbnails(rows), images.why
+            pictures = images.thumbnails(rows)
         except FxbenchError as error:
-            return {}, f"The images of {dataset} can't be read here: {error}"
+            why = f"The images of {dataset} can't be read here: {error}"
+        if why:
+            click.echo(f"No pictures: {why}", err=True)
+        return pictures, why
 
     return found

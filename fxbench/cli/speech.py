@@ -155,8 +155,7 @@ def command(
     options = resolve((e.component for e in registry.entries), settings, os.environ, Path())
     chosen = choose(registry, options, transcriber, text_emotion, allow_sending=True)
     # What can't be read, or written, is said before anybody listens.
-    duration_s = AudioTrack(video).duration_s
-    ask_before_sending(costs(chosen, min(duration_s or hours * 3600, hours * 3600)), max_cost)
+    ask_before_sending(costs(chosen, AudioTrack(video, hours * 3600)), max_cost)
     shown = None if faces_from is None else _read_faces(faces_from, video)
     with _quiet() as console, Steps(console) as progress:
         progress.at("Loading", 0.0)
@@ -180,6 +179,13 @@ def command(
         messages().print(
             "No timeline is drawn without matplotlib: pip install 'fxbench[plots]'", markup=False
         )
+    if text_emotion is None and listener.text_emotion is None:
+        messages().print(
+            "No emotions are told, as no text emotion is ready: `fxbench list --kind text-emotion` "
+            "says what each lacks, --text-emotion none asks for none.",
+            markup=False,
+            soft_wrap=True,
+        )
     if as_json:
         record = {
             **heard.record(),
@@ -197,9 +203,13 @@ def command(
 
 
 def _can_draw() -> bool:
-    from importlib.util import find_spec
+    from importlib import import_module
 
-    return find_spec("matplotlib") is not None
+    try:
+        import_module("matplotlib")  # one that is there may be broken
+    except ImportError:
+        return False
+    return True
 
 
 def _forms(video: Path, output: Path, *, draws: bool, beside: bool, force: bool) -> tuple[str, ...]:

@@ -142,7 +142,8 @@ class Page:
         with self._lock:
             self._viewers += 1
         try:
-            number = 0
+            # What is there may be old: pictures are made while somebody looks.
+            number = self._pictures.number
             write(f"--{_BOUNDARY}\r\n".encode())
             while not self._pictures.closed:
                 got = self._pictures.after(number, 1.0)
@@ -196,8 +197,9 @@ def _handler(page: Page) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             if self._asked() == "stop":
-                page.stop()
+                # The answer first: nobody waits for it once the view has ended.
                 self._send(b"{}", "application/json")
+                page.stop()
             else:
                 self._refuse(404, "this address has no page: open the one that fxbench printed")
 

@@ -23,6 +23,11 @@ class Newest(Generic[Item]):
         """Whether nothing comes any more."""
         return self._closed
 
+    @property
+    def number(self) -> int:
+        """Of the newest; 0 where nothing came yet."""
+        return self._number
+
     def put(self, item: Item) -> None:
         """Put something newer here."""
         with self._changed:

@@ -7,7 +7,6 @@ import threading
 import time
 from pathlib import Path
 
-from fxbench.errors import StoreError
 from fxbench.recording import Recording
 from fxbench.types import UInt8
 
@@ -34,7 +33,7 @@ class Recorder:
     def __init__(self, path: Path, fps: float) -> None:
         self.lost = 0
         self.cpu_s = 0.0
-        self.error: StoreError | None = None
+        self.error: Exception | None = None
         self._recording = Recording(path, fps)
         self._waiting: queue.Queue[tuple[UInt8, float] | None] = queue.Queue(_WAITING)
         self._thread = threading.Thread(target=self._run, name="fxbench-record", daemon=True)
@@ -80,5 +79,5 @@ class Recorder:
                 while (item := self._waiting.get()) is not None:
                     recording.add(*item)
                     self.cpu_s = time.thread_time()
-        except StoreError as error:
+        except Exception as error:  # noqa: BLE001 - raised again where pictures come from
             self.error = error

@@ -68,6 +68,8 @@ class Live:
         tally: how it goes.
         size: height and width of the pictures that are displayed.
         fault: why the source ended too soon, in one sentence; empty where it did not.
+        ending: set by whoever wants it to end and can't wait for a lock, as a signal's handler.
+        saved: whether what was recorded is written, or there was nothing to record.
     """
 
     def __init__(
@@ -82,6 +84,8 @@ class Live:
     ) -> None:
         self.tally = Tally()
         self.fault = ""
+        self.ending = False
+        self.saved = record is None
         self._engine, self._source, self._bars = engine, source, bars
         self._watcher = engine.watcher(every)
         self._seconds = seconds
@@ -110,26 +114,30 @@ class Live:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.stop()
+        failed: BaseException | None = None
+        # First: a component or a camera that hangs must not cost what was recorded.
+        if self._recorder is not None:
+            try:
+                self._recorder.close()
+            except Exception as error:  # noqa: BLE001 - raised again below
+                failed = error
+            self.saved = True
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()
         self._ended, self._cpu_s = time.monotonic(), time.process_time() - self._cpu_s
         self._source.close()
-        if self._recorder is not None:
-            try:
-                self._recorder.close()
-            except Exception:
-                if kind is None:
-                    raise
-        if kind is None and self._error is not None:
-            raise self._error
+        failed = self._error or failed
+        # Ctrl-C is one of the ways to end a view, and hides no error.
+        if failed is not None and (kind is None or issubclass(kind, KeyboardInterrupt)):
+            raise failed
 
     @property
     def over(self) -> bool:
         """Whether the view has ended: by itself, by :meth:`stop`, or by an error."""
         ended = self._frames.closed and self._frames.after(self._number, 0.0) is None
         late = self._seconds is not None and time.monotonic() - self._opened >= self._seconds
-        return ended or late or self._stop.is_set()
+        return ended or late or self.ending or self._stop.is_set()
 
     @property
     def recording(self) -> bool:

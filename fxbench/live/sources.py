@@ -17,6 +17,9 @@ import cv2  # isort: skip # after fxbench.video, which keeps its FFmpeg quiet
 _PATIENCE = 100
 """So many times in a row a camera may give nothing before it is given up."""
 
+_PATIENCE_S = 10.0
+"""Or for so long: a driver that hangs waits itself, each time."""
+
 
 class Source(Protocol):
     """Something that pictures come from.
@@ -144,7 +147,9 @@ class Webcam:
     def run(self, put: Callable[[UInt8, float], None], stop: threading.Event) -> None:
         """See :class:`Source`."""
         while not stop.is_set():
-            image = self._picture()
+            image = self._picture(stop)
+            if stop.is_set():
+                return
             if image is None:
                 raise ImageError(
                     f"{self.name.capitalize()} gives no pictures any more: plug it in again and "
@@ -156,10 +161,13 @@ class Webcam:
         """See :class:`Source`."""
         self._camera.release()
 
-    def _picture(self) -> UInt8 | None:
+    def _picture(self, stop: threading.Event | None = None) -> UInt8 | None:
         if not self._camera.isOpened():
             return None
+        given_up_s = time.monotonic() + _PATIENCE_S
         for _ in range(_PATIENCE):
+            if time.monotonic() > given_up_s or (stop is not None and stop.is_set()):
+                break
             there, picture = self._camera.read()
             if there and picture is not None:
                 return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype("uint8", copy=False)

@@ -245,10 +245,22 @@ def _reproduce(run: Run, suite: str | None) -> Iterator[Markup]:
     yield Markup("<p>With the run's folder, which also says what differs:</p>")
     yield _code(f"{install}fxbench reproduce {shlex.quote(str(run['id']))}")
     yield Markup("<p>Without it:</p>")
-    command = f"fxbench run --suite {shlex.quote(suite)}" if suite else command_of(recipe)
+    command = _suite_command(recipe, suite) if suite else command_of(recipe)
     yield _code(f"{install}{command}")
     if _WHERE in command:
         yield Markup("<p>{} stands for where things lie on your machine.</p>").format(_WHERE)
+
+
+def _suite_command(recipe: Mapping[str, Any], suite: str) -> str:
+    """A suite says all but where things lie."""
+    places = [_set(setting) for setting in recipe.get("settings") or ()]
+    kept = (part for part in places if part.endswith(f"={_WHERE}"))
+    return " \\\n  ".join([f"fxbench run --suite {shlex.quote(suite)}", *kept])
+
+
+def _set(setting: str) -> str:
+    name, _, value = setting.partition("=")
+    return f"--set {shlex.quote(f'{name}={_placeless(value)}')}"
 
 
 def command_of(recipe: Mapping[str, Any]) -> str:
@@ -261,9 +273,7 @@ def command_of(recipe: Mapping[str, Any]) -> str:
     for field, value in (recipe.get("selection") or {}).items():
         if value is not None and field in _OPTIONS:
             parts.append(f"--{_OPTIONS[field]} {shlex.quote(_text(field, value))}")
-    for setting in recipe.get("settings") or ():
-        name, _, value = setting.partition("=")
-        parts.append(f"--set {shlex.quote(f'{name}={_placeless(value)}')}")
+    parts += map(_set, recipe.get("settings") or ())
     model = recipe.get("model") or {}
     if model:
         parts.append(f"--model {_WHERE}")
@@ -278,5 +288,16 @@ def command_of(recipe: Mapping[str, Any]) -> str:
 def _text(field: str, value: Any) -> str:
     values = value if isinstance(value, list | tuple) else [value]
     if field == "epsilons":
-        return ",".join(format_epsilon(one) for one in values)
-    return ",".join(f"{one:g}" if isinstance(one, float) else str(one) for one in values)
+        return ",".join(map(_budget, values))
+    return ",".join(_number(one) if isinstance(one, float) else str(one) for one in values)
+
+
+def _budget(epsilon: float) -> str:
+    """As people write it, if that is the same number."""
+    text = format_epsilon(epsilon)
+    steps, _, of = text.partition("/")
+    return text if float(steps) / float(of or 1) == epsilon else _number(epsilon)
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)

@@ -207,15 +207,7 @@ def _trade(rows: Sequence[Row]) -> tuple[dict[str, Any], str]:
     for place, name in enumerate(dict.fromkeys(row["classifier"] for row in rows)):
         own = [row for row in rows if row["classifier"] == name]
         value = np.array([100 * row["accuracy_end_to_end"] for row in own])
-        ends = {
-            end: np.array(
-                [
-                    100 * (row[f"accuracy_end_to_end_{end}"] or row["accuracy_end_to_end"])
-                    for row in own
-                ]
-            )
-            for end in ("low", "high")
-        }
+        ends = {end: np.array([_end(row, end) for row in own]) for end in ("low", "high")}
         colour = COLOURS[place % len(COLOURS)]
         data.append(
             {
@@ -257,6 +249,12 @@ def _trade(rows: Sequence[Row]) -> tuple[dict[str, Any], str]:
         "in the leaderboard, and move the front here."
     )
     return {"data": data, "layout": layout}, alt
+
+
+def _end(row: Row, end: str) -> float:
+    """An end of the interval in percent; the value itself where there is none."""
+    found = row[f"accuracy_end_to_end_{end}"]
+    return 100 * float(row["accuracy_end_to_end"] if found is None else found)
 
 
 def _ticks(rows: Sequence[Row]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +62,13 @@ class AudioTrack:
     def __init__(self, path: Path, most_s: float = MOST_S) -> None:
         # Before FFmpeg sees it: a playlist may name files, and hosts, that nobody meant.
         container(path, None)
-        if find_spec("av") is None:
+        try:
+            import av  # noqa: F401 - one that is there may be broken
+        except ImportError as error:
             raise UnavailableError(
                 "The sound of videos is read by PyAV, which is not installed: "
                 "pip install 'fxbench[speech]'"
-            )
+            ) from error
         self._path = path
         self._most_s = most_s
         self.fault = ""

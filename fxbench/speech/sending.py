@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fxbench.costs import Costs
 from fxbench.registry import Entry
-from fxbench.speech.words import LEAST_S
+from fxbench.speech.audio import AudioTrack
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +26,29 @@ class Sent(Costs):
     def sentence(self) -> str:
         """The beginning of one, for whoever has to agree."""
         minutes = f"{self.seconds / 60:.1f} minutes of sound"
-        what = f"This sends {minutes} to {' and '.join(self.names)}, in {self.calls} parts at most"
+        parts = "1 part" if self.calls == 1 else f"{self.calls} parts"
+        what = f"This sends {minutes} to {' and '.join(self.names)}, in {parts} at most"
         return f"{what}, at {self}" if self.unpriced else f"{what}, and costs {self}"
 
 
-def costs(entries: Sequence[Entry], seconds: float) -> Sent:
+def costs(entries: Sequence[Entry], track: AudioTrack) -> Sent:
     """What is sent away at most, where nothing was asked before.
+
+    The sound is read for it: how long a file says that it is may be wrong, and each gap in a track
+    makes another part.
 
     Args:
         entries: the transcriber, and the text emotion if there is one.
-        seconds: how long the sound is, at most.
+        track: the sound.
     """
     sending = [entry for entry in entries if entry.component.sends]
     if not sending:
         return Sent()
-    parts = max(1, math.ceil(seconds / LEAST_S))
+    parts, seconds = 0, 0.0
+    for part in track.parts():
+        parts, seconds = parts + 1, seconds + part.end_s - part.begin_s
+    if not parts:
+        return Sent()
     calls, price = 0, 0.0
     for entry in sending:
         # What is said is read at once.
