@@ -6,6 +6,7 @@ numbers moved and which images are answered differently.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Mapping
@@ -167,9 +168,16 @@ def write(path: Path, side: Side) -> None:
     """Write a baseline into the file that `-o` names.
 
     Raises:
-        UsageError: the run has no cell with a result.
+        UsageError: the run has no cell with a result, or the path is no place for a file.
         StoreError: the file can't be written.
     """
+    # What can't be asked about can't be written either, which is said there.
+    with contextlib.suppress(OSError):
+        if path.is_fifo() or path.is_char_device():
+            raise UsageError(
+                f"{path} is a pipe or a device, and a baseline is a file that is kept and read "
+                "again: name one with -o."
+            )
     write_atomic(path, baseline_text(side).encode(), asked="-o")
 
 

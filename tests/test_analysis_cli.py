@@ -216,6 +216,26 @@ def test_what_is_done_is_not_done_again(command: Command) -> None:
     assert Shades.seen == 3 * first + 1
 
 
+@pytest.mark.parametrize("damage", [b"", b"PAR1 and no more"])
+def test_a_video_whose_rows_are_damaged_is_done_again(command: Command, damage: bytes) -> None:
+    assert command("in/one.avi", "-o", "out")[0] == 0
+    tables = Path("out/faces.csv").read_bytes()
+    Path("out/.parts/one.parquet").write_bytes(damage)
+    code, _, err = command("in/one.avi", "-o", "out")
+    assert (code, "unexpectedly" in err) == (0, False)
+    assert Path("out/faces.csv").read_bytes() == tables
+
+
+@pytest.mark.parametrize("name", ["=1+1.png", "+x.png", "-x.png", "@x.png"])
+def test_no_cell_with_a_file_is_a_formula(command: Command, name: str) -> None:
+    Path("in/white.png").rename(name)
+    assert command("-o", "out", "--", name)[0] == 0
+    table = pq.read_table("out/faces.parquet", use_threads=False)
+    assert [row["file"] for row in rows("faces.csv")] == [f"./{name}"]
+    assert table["file"].to_pylist() == [f"./{name}"]
+    assert json.loads(Path("out/faces.jsonl").read_text())["file"] == f"./{name}"
+
+
 def test_after_an_interruption_it_goes_on_with_the_file_under_way(command: Command) -> None:
     film(Path("in/two.avi"))
     Shades.interrupted_at = 2 + FRAMES + 20

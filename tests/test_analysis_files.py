@@ -9,6 +9,8 @@ from xml.etree import ElementTree as ET
 
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fxbench import elan, webvtt
@@ -103,6 +105,10 @@ def test_what_is_done_is_known_until_the_file_or_the_settings_change(tmp_path: P
     assert again.done(media, "a")["name"] == "a"
     assert again.done(video, "b") is None  # without its rows
     again.rows_of("b").write_bytes(b"-")
+    (tmp_path / "b-drawn.mp4").write_bytes(b"-")
+    assert again.done(video, "b") is None  # its rows are damaged
+    (tmp_path / "b-drawn.mp4").unlink()
+    pq.write_table(pa.table({"frame": [0]}), again.rows_of("b"))
     assert again.done(video, "b") is None  # without the drawn one
     (tmp_path / "b-drawn.mp4").write_bytes(b"-")
     assert again.done(video, "b")["name"] == "b"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -185,6 +186,13 @@ def test_a_cell_without_a_classifier_lacks_no_answers() -> None:
     assert unanswered(silent) == [cell]
     axes = {name: value for name, value in cell["axes"].items() if name != "classifier"}
     assert unanswered(replace(silent, cells={cell["id"]: dict(cell) | {"axes": axes}})) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such files here")
+def test_a_pipe_is_no_place_for_a_baseline(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="is a pipe or a device"):
+        baseline.write(tmp_path / "pipe", Side("one", {}, {}, {}, {}, {}))
 
 
 def test_a_place_that_can_not_be_written_is_named_with_its_option(tmp_path: Path) -> None:

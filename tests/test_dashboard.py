@@ -27,7 +27,7 @@ from fxbench import stored_images
 from fxbench.analysis.engine import Cast, Engine
 from fxbench.cli import dashboard, main
 from fxbench.component import Component, Terms
-from fxbench.dashboard import live, uploads
+from fxbench.dashboard import beside, live, uploads
 from fxbench.dashboard.grids import grid
 from fxbench.dashboard.perturbing import Asked, attacked
 from fxbench.dashboard.setup import VARIABLE, Setup
@@ -242,6 +242,17 @@ def test_images_are_shown_only_where_run_and_dataset_allow_it(
     assert "licence" in stored_images.opened(run_on(may_show=True), "squares", "test", ()).why
 
 
+def test_a_run_that_is_made_again_is_asked_again_whether_it_may_be_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    installed(monkeypatch, Terms("made up", True, True, True))
+    beside._opened.clear()
+    setup = Setup(Path("r"), (), 5, 7.5, network=False)
+    where = ("squares", "test", "given")
+    assert beside._stored(setup, run_on(may_show=True), where).dataset is not None
+    assert beside._stored(setup, run_on(may_show=False), where).dataset is None
+
+
 def test_a_dataset_that_is_not_there_costs_the_pictures_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -366,13 +377,21 @@ def test_a_component_is_loaded_once_for_all_pages(monkeypatch: pytest.MonkeyPatc
 
 def test_the_command_is_listed_and_ends_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
     ended: list[str] = []
+    left: list[Path] = []
+
+    def started(_words: Any, environment: dict[str, str], _log: Any) -> Any:
+        left.append(Path(environment["TMPDIR"], "upload", "uploaded-video"))
+        left[0].parent.mkdir()
+        left[0].write_bytes(b"of a server that was killed")
+        return server
+
     server = SimpleNamespace(
         poll=lambda: None,
         terminate=lambda: ended.append("terminated"),
         wait=lambda timeout=None: (_ for _ in ()).throw(KeyboardInterrupt) if not ended else 0,
         returncode=0,
     )
-    monkeypatch.setattr(dashboard, "_started", lambda *given: server)
+    monkeypatch.setattr(dashboard, "_started", started)
     monkeypatch.setattr(dashboard, "_await", lambda *given: None)
     monkeypatch.setattr(dashboard.signal, "signal", lambda *given: None)
     run: Callable[..., Any] = click.testing.CliRunner().invoke
@@ -380,3 +399,4 @@ def test_the_command_is_listed_and_ends_its_server(monkeypatch: pytest.MonkeyPat
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout.splitlines()[0])["url"].startswith("http://127.0.0.1:")
     assert ended == ["terminated"]
+    assert not left[0].parents[1].exists()

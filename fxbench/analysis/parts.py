@@ -12,6 +12,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from fxbench.analysis.media import PHOTO, Media
 from fxbench.errors import StoreError
 from fxbench.files import TEMPORARY_SUFFIX, write_json
@@ -107,7 +110,7 @@ class Parts:
         except (OSError, UnicodeDecodeError):
             return None
         record = _record(text)
-        return record if record is not None and self.rows_of(name).is_file() else None
+        return record if record is not None and _readable(self.rows_of(name)) else None
 
     def _photo(self, name: str) -> dict[str, Any] | None:
         if self._photos is None:
@@ -138,6 +141,15 @@ class Parts:
                 "space or make it writable, and give the same command again: it goes on where it "
                 "stopped."
             ) from error
+
+
+def _readable(path: Path) -> bool:
+    """Whether a Parquet file is there whole, by what stands at its end."""
+    try:
+        pq.read_metadata(path)
+    except (OSError, pa.ArrowException):
+        return False
+    return True
 
 
 def _record(text: str) -> dict[str, Any] | None:

@@ -30,6 +30,9 @@ SCHEMA = 1
 _FRAME_BYTES = 5000
 """What a frame of a video takes, about: how long a video is, before it is opened."""
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet takes a cell for a formula that begins so."""
+
 Progress = Callable[[str, float], None]
 """Told what is under way, and how much of all is done, from 0 to 1."""
 
@@ -146,8 +149,9 @@ def with_refused(outcome: Outcome, refused: Sequence[Refused]) -> Outcome:
 
 
 def shown(path: Path) -> str:
-    """A path as tables hold it: a text, whatever it is made of."""
-    return os.fsencode(path).decode(errors="replace")
+    """A path as tables hold it: a text, whatever it is made of, and no formula in a spreadsheet."""
+    text = os.fsencode(path).decode(errors="replace")
+    return f"./{text}" if text.startswith(_FORMULA) else text
 
 
 def _photos(

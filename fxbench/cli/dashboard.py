@@ -9,16 +9,21 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fxbench.cli.options import results_option, settings_option
 from fxbench.cli.values import Whole
-from fxbench.errors import FxbenchError, UnavailableError, UsageError
+from fxbench.errors import FxbenchError, StoreError, UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from fxbench.dashboard.setup import Setup
 
 _WAIT_S = 60.0
 _STANDARD_ERROR = 2
@@ -123,13 +128,32 @@ def command(
             signal.signal(getattr(signal, name), _interrupt)
     debug = click.get_current_context().find_root().obj["debug"]
     log = None if debug else default_folder() / "dashboard.log"
-    server = _started(
-        _arguments(host, port, max_upload, network=allow_network),
-        os.environ | {VARIABLE: setup.text()},
-        log,
-    )
+    with _place() as place:
+        server = _started(
+            _arguments(host, port, max_upload, network=allow_network),
+            os.environ | {VARIABLE: setup.text(), "TMPDIR": place},
+            log,
+        )
+        _serve(server, setup, address, (host, port), log, browser=browser, as_json=as_json)
+
+
+def _serve(
+    server: subprocess.Popen[bytes],
+    setup: Setup,
+    address: str,
+    at: tuple[str, int],
+    log: Path | None,
+    *,
+    browser: bool,
+    as_json: bool,
+) -> None:
+    """Stay until it ends, or is ended.
+
+    Raises:
+        FxbenchError: it ended by itself.
+    """
     try:
-        _await(server, host, port, log)
+        _await(server, *at, log)
         if as_json:
             click.echo(json.dumps({"url": address, "results": str(setup.results)}))
         else:
@@ -144,6 +168,26 @@ def command(
         _end(server)
     if code:
         raise FxbenchError(f"The server ended with the code {code}: {_where(log)} why.")
+
+
+@contextlib.contextmanager
+def _place() -> Iterator[str]:
+    """A folder for the server's temporary files, gone in the end even where it was killed.
+
+    Raises:
+        StoreError: it can't be made.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(
+            prefix="fxbench-dashboard-", ignore_cleanup_errors=True
+        )
+    except OSError as error:
+        raise StoreError(
+            f"No temporary folder can be made: {error.strerror or error}. Free some space, or name "
+            "another place in TMPDIR."
+        ) from error
+    with folder as place:
+        yield place
 
 
 def _started(

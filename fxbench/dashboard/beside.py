@@ -12,6 +12,7 @@ from fxbench.changes import Flip, Tested, count_flips, flips, tested
 from fxbench.dashboard import charts, reading
 from fxbench.dashboard.setup import Setup
 from fxbench.dashboard.words import plain
+from fxbench.keys import digest
 from fxbench.labels import EMOTIONS
 from fxbench.metrics.paired import ALPHA
 from fxbench.sides import Matcher, Pair, Record, Side, called, has_answers, place
@@ -165,7 +166,7 @@ def _images(setup: Setup, side: Side, first: StoredRun, cell: Record, pair: Pair
     shown = some[(number - 1) * _A_PAGE : number * _A_PAGE]
     where = place(cell)
     rows = _rows(side, where)
-    stored = _opened(first.folder.name, where[0], where[1], setup.settings, first.run)
+    stored = _stored(setup, first.run, where)
     pictures = stored.thumbnails([rows[flip.id] for flip in shown])
     if stored.why:
         st.info(plain(stored.why), icon=":material/hide_image:")
@@ -192,9 +193,14 @@ def _rows(side: Side, where: tuple[str, str, str]) -> dict[str, int]:
     return dict(zip(answered.ids, np.asarray(answered.rows).tolist(), strict=True))
 
 
+def _stored(setup: Setup, run: Record, where: tuple[str, str, str]) -> stored_images.StoredImages:
+    # A run that was made again under its name may no longer be shown, or be of other images.
+    return _opened(digest(run), where[0], where[1], setup.settings, run)
+
+
 @st.cache_resource(max_entries=4, show_spinner="Looking for the images")
 def _opened(
-    name: str,  # noqa: ARG001 - the key
+    key: str,  # noqa: ARG001 - tells the run from every other
     dataset: str,
     split: str,
     settings: tuple[str, ...],
