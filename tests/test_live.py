@@ -615,12 +615,16 @@ def test_interrupting_is_one_way_to_end(command, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_recording_is_whole_however_often_it_is_interrupted(
-    command, monkeypatch: pytest.MonkeyPatch, name: str
+    command, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, name: str
 ) -> None:
     pytest.importorskip("av", reason="needs PyAV (extra video)")
     number = getattr(signal, name, None)
     if number is None:
         pytest.skip(f"needs {name}")
+    if signal.getsignal(number) is signal.SIG_IGN:
+        # These tests may run under nohup, and what is ignored from the start ends no view.
+        signal.signal(number, signal.SIG_DFL)
+        request.addfinalizer(lambda: signal.signal(number, signal.SIG_IGN))
     finish = Recording._finish
 
     def slowly(recording: Recording) -> None:
@@ -733,7 +737,7 @@ def test_a_recording_that_fails_at_its_end_is_said(
         (("--source", "film.mp4", "--seconds", "-1"), "'-1' is no number of seconds above 0"),
         (("--source", "film.mp4", "--record", "a.avi"), "a.avi is no name of an MP4 file"),
         (("--source", "film.mp4", "--record", "film.mp4"), "is the video that is to be shown"),
-        (("--source", "film.mp4", "--port", "0"), "0 is not in the range"),
+        (("--source", "film.mp4", "--port", "0"), "no whole number from 1 to 65535"),
     ],
 )
 def test_wrong_input_is_said_in_a_sentence(command, arguments, message: str) -> None:

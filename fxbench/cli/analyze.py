@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fxbench.cli.options import settings_option
+from fxbench.cli.options import every_option, settings_option, threads_option
 from fxbench.cli.run import ask_before_sending
 from fxbench.cli.values import Dollars, Names, Rate
 from fxbench.errors import ImageError, UsageError
@@ -57,14 +57,7 @@ _SPOTTER = "optical-flow"
 @click.option(
     "--fps", type=Rate(), help="Take at most so many frames of a video per second; by default all."
 )
-@click.option(
-    "--detect-every",
-    "every",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Look for faces in every so many frames, and follow them in between.",
-)
+@every_option
 @click.option(
     "--annotate/--no-annotate",
     "annotated",
@@ -81,11 +74,7 @@ _SPOTTER = "optical-flow"
 @click.option("--transcriber", help="Tells the words, with --speech; by default the first default.")
 @click.option("--text-emotion", help="Tells what words express, with --speech, or none.")
 @settings_option
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    help="Threads of the libraries; default OMP_NUM_THREADS, else all cores.",
-)
+@threads_option
 @click.option(
     "--max-cost",
     type=Dollars(),

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from fxbench.cli.model import model_options, refuse_without_model
-from fxbench.cli.options import settings_option
-from fxbench.cli.values import Names
+from fxbench.cli.options import settings_option, threads_option
+from fxbench.cli.values import Names, Whole
 from fxbench.errors import UsageError
 from fxbench.names import unknown_name
 
@@ -48,7 +48,7 @@ class _Model:
 @click.option("--datasets", type=Names(), help="Datasets; by default all that are ready.")
 @click.option("--split", help="The split of each dataset; by default test, else valid.")
 @click.option("--protocol", help="Which images count and what is right; see docs/datasets.md.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many images, evenly spaced.")
+@click.option("--limit", type=Whole(min=1), help="At most so many images, evenly spaced.")
 @click.option("--checks", type=Names(), help="Only these checks; by default all.")
 @settings_option
 @click.option(
@@ -56,11 +56,7 @@ class _Model:
     type=click.Path(path_type=Path, file_okay=False),
     help="Draw reliability diagrams and confusion matrices into this folder.",
 )
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    help="Threads of the libraries; default OMP_NUM_THREADS, else all cores.",
-)
+@threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: all numbers.")
 def command(
     *,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fxbench.cli.options import settings_option
+from fxbench.cli.options import settings_option, threads_option
 from fxbench.cli.run import ask_before_sending
-from fxbench.cli.values import Dollars, Epsilons, Names
+from fxbench.cli.values import Dollars, Epsilons, Names, Whole
 from fxbench.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option(
     "--steps",
-    type=click.IntRange(1, 1000),
+    type=Whole(1, 1000),
     default=20,
     show_default=True,
     help="Iterations for each face.",
@@ -63,15 +63,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     show_default=True,
     help="Classifiers that the effect is measured on; `all` are those that run here.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of what is random."
-)
+@click.option("--seed", type=Whole(min=0), default=0, show_default=True, help="Of what is random.")
 @settings_option
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    help="Threads of the libraries; default OMP_NUM_THREADS, else all cores.",
-)
+@threads_option
 @click.option(
     "--max-cost",
     type=Dollars(),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fxbench.cli.options import results_option, settings_option
+from fxbench.cli.options import results_option, settings_option, threads_option
 from fxbench.cli.values import Whole
 from fxbench.errors import FxbenchError, StoreError, UnavailableError, UsageError
 
@@ -80,11 +80,7 @@ _MEND = "pip install 'fxbench[dashboard]'"
     help="How much of a video is looked at, at most.",
 )
 @settings_option
-@click.option(
-    "--threads",
-    type=Whole(min=1),
-    help="Threads of the libraries; default OMP_NUM_THREADS, else all cores.",
-)
+@threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON when it is ready: its address.")
 def command(
     *,

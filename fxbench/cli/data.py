@@ -11,6 +11,7 @@ import click
 
 from fxbench.cli.manual import dress
 from fxbench.cli.options import settings_option
+from fxbench.cli.values import Whole
 from fxbench.errors import UsageError
 from fxbench.names import unknown_name
 from fxbench.registry import Registry, discover
@@ -66,7 +67,7 @@ def _command(name: str, summary: str) -> click.Command:
     )
     @click.option(
         "--seed",
-        type=click.IntRange(min=0),
+        type=Whole(min=0),
         default=1,
         show_default=True,
         help="Of everything that is drawn at random.",

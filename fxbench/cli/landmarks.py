@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fxbench.cli.options import settings_option
+from fxbench.cli.options import every_option, settings_option, threads_option
 from fxbench.cli.values import Rate
 from fxbench.errors import ImageError, UsageError
 
@@ -40,24 +40,13 @@ _FAILED = 3
     type=Rate(),
     help="Take at most so many frames per second; by default all.",
 )
-@click.option(
-    "--detect-every",
-    "every",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Look for faces in every so many frames, and follow them in between.",
-)
+@every_option
 @click.option("--plot/--no-plot", default=True, help="Draw the timelines (the default), or not.")
 @click.option(
     "--video/--no-video", default=True, help="Write the video with landmarks (the default), or not."
 )
 @settings_option
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    help="Threads of the libraries; default OMP_NUM_THREADS, else all cores.",
-)
+@threads_option
 @click.option("--force", is_flag=True, help="Write over files that are there.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: all numbers.")
 def command(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fxbench.cli.options import settings_option
-from fxbench.cli.values import Length, Names
+from fxbench.cli.options import every_option, settings_option
+from fxbench.cli.values import Length, Names, Whole
 from fxbench.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -42,14 +42,7 @@ _FAILED = 3
     help="Tell emotions, side by side; by default the first default one.",
 )
 @click.option("--landmarker", help="Locates landmarks; by default none are drawn.")
-@click.option(
-    "--detect-every",
-    "every",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Look for faces in every so many pictures, and follow them in between.",
-)
+@every_option
 @click.option(
     "--bars/--no-bars", default=True, help="Draw all probabilities (the default), or the answer."
 )
@@ -67,14 +60,14 @@ _FAILED = 3
 )
 @click.option(
     "--port",
-    type=click.IntRange(1, 65535),
+    type=Whole(1, 65535),
     help="Of the page in the browser; by default any that is free.",
 )
 @click.option("--seconds", type=Length(), help="End after so many seconds.")
 @settings_option
 @click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     default=1,
     show_default=True,
     help="Threads of the libraries: the camera and the display need some time too.",

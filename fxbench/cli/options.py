@@ -45,6 +45,19 @@ results_option = click.option(
     show_default=True,
     help="The folder of run folders; also s3://bucket/folder and what else fsspec knows.",
 )
+threads_option = click.option(
+    "--threads",
+    type=Whole(min=1),
+    help="Threads of the libraries; default OMP_NUM_THREADS, else all cores.",
+)
+every_option = click.option(
+    "--detect-every",
+    "every",
+    type=Whole(min=1),
+    default=1,
+    show_default=True,
+    help="Look for faces in every so many frames, and follow them in between.",
+)
 _OF_A_RUN = (
     click.option(
         "--limit",
@@ -58,11 +71,7 @@ _OF_A_RUN = (
     ),
     settings_option,
     results_option,
-    click.option(
-        "--threads",
-        type=Whole(min=1),
-        help="Threads of the libraries; default OMP_NUM_THREADS, else all cores.",
-    ),
+    threads_option,
     click.option(
         "--latency/--no-latency",
         default=True,

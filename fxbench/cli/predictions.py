@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fxbench.cli.options import results_option
-from fxbench.cli.values import Epsilons
+from fxbench.cli.values import Epsilons, Whole
 from fxbench.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -27,12 +27,10 @@ if TYPE_CHECKING:
 @click.option("--surrogate", help="With adversarial faces that were made for this classifier.")
 @click.option("--target-label", help="With an attack that was to reach this emotion.")
 @click.option("--corruption", help="Of pictures that are corrupted so; by default as they are.")
-@click.option("--severity", type=click.IntRange(1, 5), help="And so severely.")
+@click.option("--severity", type=Whole(1, 5), help="And so severely.")
 @click.option("--align", help="Of faces that are aligned so: none, eyes or similarity.")
 @click.option("--landmarker", help="Of faces that are aligned by its points.")
-@click.option(
-    "--detect-every", "every", type=click.IntRange(min=1), help="Of videos that were watched so."
-)
+@click.option("--detect-every", "every", type=Whole(min=1), help="Of videos that were watched so.")
 @click.option(
     "-o",
     "--output",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fxbench.cli.options import settings_option
+from fxbench.cli.options import every_option, settings_option, threads_option
 from fxbench.cli.run import ask_before_sending
 from fxbench.cli.values import Dollars, Names
 from fxbench.errors import UsageError
@@ -57,14 +57,7 @@ _MOST_HOURS = 4.0
     type=Names(),
     help="Each tells the emotions of faces; by default the first default one.",
 )
-@click.option(
-    "--detect-every",
-    "every",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Look for faces in every so many frames, and follow them in between.",
-)
+@every_option
 @click.option(
     "--pause",
     "pause_s",
@@ -82,11 +75,7 @@ _MOST_HOURS = 4.0
 )
 @click.option("--plot/--no-plot", default=True, help="Draw the timeline (the default), or not.")
 @settings_option
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    help="Threads of the libraries; default OMP_NUM_THREADS, else all cores.",
-)
+@threads_option
 @click.option(
     "--max-cost",
     type=Dollars(),

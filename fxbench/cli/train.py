@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fxbench.cli.options import INTERRUPTED, settings_option
+from fxbench.cli.options import INTERRUPTED, settings_option, threads_option
+from fxbench.cli.values import Whole
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,8 +44,8 @@ class Field(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 @click.option(
     "--valid", default="valid", show_default=True, help="The split that chooses the best epoch."
 )
-@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training images.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of everything that is drawn at random.")
+@click.option("--epochs", type=Whole(min=1), help="Passes over the training images.")
+@click.option("--seed", type=Whole(min=0), help="Of everything that is drawn at random.")
 @click.option(
     "--recipe",
     "fields",
@@ -68,11 +69,7 @@ class Field(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     help="Where to write; by default trained/NAME.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint that is there.")
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    help="Threads of the libraries; default OMP_NUM_THREADS, else all cores.",
-)
+@threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: the record of the training.")
 @click.pass_context
 def command(
