@@ -7,23 +7,18 @@ a face wherever a picture has a bright spot: so that what comes back can be told
 from __future__ import annotations
 
 import json
-import socket
-import ssl
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import cv2
 import numpy as np
+from vendor_server import Cut, Handler, Slow, Vendor, serving_as
 
 KEY = "0123456789abcdef0123456789abcdef"
 TOKEN = "eyJhbGciOiJub25lIn0.bearer-of-the-test.signature"
@@ -90,20 +85,6 @@ class Answer:
         return json.dumps({"error": {"code": self.code, "message": self.message}}).encode()
 
 
-@dataclass(frozen=True)
-class Cut:
-    """The connection breaks: before anything of the answer was sent, or in the middle of it."""
-
-    in_the_middle: bool
-
-
-@dataclass(frozen=True)
-class Slow:
-    """The right answer, after some seconds."""
-
-    seconds: float
-
-
 Fault = Answer | Cut | Slow
 
 
@@ -122,33 +103,16 @@ class Asked:
 
 
 @dataclass
-class FaceServer:
+class FaceServer(Vendor):
     """What the server was told and what it saw.
 
     Attributes:
-        url: of the service.
         certificate: the file of its certificate.
-        faults: what the next requests get; after that, each gets its faces.
-        always: what every request gets; None where nothing of the kind.
-        asked: the requests.
-        complaints: what a request had that the real service takes offence at.
         finds: the faces in a picture.
-        tokens: how many the managed identity got.
     """
 
-    url: str
-    certificate: Path
-    faults: list[Fault] = field(default_factory=list)
-    always: Fault | None = None
-    asked: list[Asked] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    certificate: Path = Path()
     finds: Callable[[np.ndarray], list[dict[str, Any]]] = field(default=lambda _: [])
-    tokens: int = 0
-    lock: Any = field(default_factory=threading.Lock)
-
-    def next_fault(self) -> Fault | None:
-        with self.lock:
-            return self.faults.pop(0) if self.faults else self.always
 
 
 def find_bright_spots(image: np.ndarray) -> list[dict[str, Any]]:
@@ -204,37 +168,34 @@ def _offence(asked: Asked, path: str) -> Answer | None:
     return None
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    face: FaceServer
+class _Handler(Handler):
+    content_type = "application/json; charset=utf-8"
+    vendor: FaceServer
 
     def do_POST(self) -> None:
         address = urlsplit(self.path)
         body = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = Asked(time.monotonic(), parse_qs(address.query), headers, body)
-        with self.face.lock:
-            self.face.asked.append(asked)
-        fault = self.face.next_fault()
+        with self.vendor.lock:
+            self.vendor.asked.append(asked)
+        fault = self.vendor.next_fault()
         if isinstance(fault, Answer):
             extra = {"Retry-After": fault.retry_after, "Location": fault.location}
-            self._send(fault.status, fault.body, fault.content_type, extra)
+            self.send(fault.status, fault.body, fault.content_type, extra)
             return
         refusal = _offence(asked, address.path)
         if refusal is not None:
-            self.face.complaints.append(f"{refusal.status} {refusal.code}: {refusal.message}")
-            self._send(refusal.status, refusal.body)
+            self.vendor.complaints.append(f"{refusal.status} {refusal.code}: {refusal.message}")
+            self.send(refusal.status, refusal.body)
             return
-        faces = json.dumps(self.face.finds(asked.image)).encode()
+        faces = json.dumps(self.vendor.finds(asked.image)).encode()
         if isinstance(fault, Slow):
             time.sleep(fault.seconds)
         if isinstance(fault, Cut):
-            if fault.in_the_middle:
-                self._head(200, len(faces) + 40, "application/json; charset=utf-8", {})
-                self.wfile.write(faces)
-            self._hang_up()
+            self.cut(fault, faces)
             return
-        self._send(200, faces)
+        self.send(200, faces)
 
     def do_GET(self) -> None:
         """A token for a managed identity, as App Service gives it."""
@@ -244,107 +205,28 @@ class _Handler(BaseHTTPRequestHandler):
             or self.headers.get("X-IDENTITY-HEADER") != IDENTITY_SECRET
             or query.get("resource") != ["https://cognitiveservices.azure.com"]
         ):
-            self.face.complaints.append(f"GET {self.path}")
-            self._send(400, b'{"statusCode": 400, "message": "no identity"}')
+            self.vendor.complaints.append(f"GET {self.path}")
+            self.send(400, b'{"statusCode": 400, "message": "no identity"}')
             return
-        self.face.tokens += 1
+        self.vendor.tokens += 1
         token = {
             "access_token": TOKEN,
             "expires_on": str(int(time.time()) + 3600),
             "resource": "https://cognitiveservices.azure.com",
             "token_type": "Bearer",
         }
-        self._send(200, json.dumps(token).encode())
+        self.send(200, json.dumps(token).encode())
 
-    def _send(
-        self,
-        status: int,
-        body: bytes,
-        content_type: str = "application/json; charset=utf-8",
-        extra: dict[str, str | None] | None = None,
-    ) -> None:
-        self._head(status, len(body), content_type, extra or {})
-        self.wfile.write(body)
-
-    def _head(
-        self, status: int, length: int, content_type: str, extra: dict[str, str | None]
-    ) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(length))
-        self.send_header("apim-request-id", str(uuid.uuid4()))
-        for name, value in extra.items():
-            if value is not None:
-                self.send_header(name, value)
-        self.end_headers()
-
-    def _hang_up(self) -> None:
-        self.close_connection = True
-        self.wfile.flush()
-        # TLS ends without its farewell, as on a broken line.
-        self.connection.shutdown(socket.SHUT_RDWR)
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
-
-class _Quiet(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hung up is no news."""
+    def named(self) -> tuple[str, str]:
+        return "apim-request-id", str(uuid.uuid4())
 
 
 @contextmanager
 def serving(certificate: Path) -> Iterator[FaceServer]:
     """A server with a certificate that :func:`certify` made."""
-    server = _Quiet(("127.0.0.1", 0), _Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    face = FaceServer(
-        f"https://127.0.0.1:{server.server_port}", certificate, finds=find_bright_spots
-    )
-    server.RequestHandlerClass = type("Handler", (_Handler,), {"face": face})
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+
+    def made(url: str) -> FaceServer:
+        return FaceServer(url, certificate=certificate, finds=find_bright_spots)
+
+    with serving_as(_Handler, certificate, made) as face:
         yield face
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def certify(path: Path) -> Path:
-    """Write a certificate of 127.0.0.1, signed by itself, and its private key into one file."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return path

@@ -26,15 +26,13 @@ from azure_server import (
     PLACES,
     TOKEN,
     Answer,
-    Cut,
     FaceServer,
     Fault,
-    Slow,
-    certify,
     find_bright_spots,
     find_one_in_the_middle,
     serving,
 )
+from vendor_server import Cut, Slow, certify
 
 from fxbench.cli import main
 from fxbench.component import Component

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from azure_server import certify
 from spoken import RATE, grey, silence, write_film, write_wav
-from watson_server import KEY, TOKEN, Answer, Cut, Fault, Slow, SpeechServer, serving
+from vendor_server import Cut, Slow, certify
+from watson_server import KEY, TOKEN, Answer, Fault, SpeechServer, serving
 
 from fxbench.availability import availability
 from fxbench.cli import main

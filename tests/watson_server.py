@@ -9,20 +9,17 @@ from __future__ import annotations
 import base64
 import io
 import json
-import socket
-import ssl
-import threading
 import time
 import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+from vendor_server import Cut, Handler, Slow, Vendor, serving_as
 
 KEY = "api-key-of-the-test-0123456789"
 INSTANCE = "/instances/0a1b2c3d"
@@ -49,20 +46,6 @@ class Answer:
         return json.dumps(told).encode()
 
 
-@dataclass(frozen=True)
-class Cut:
-    """The connection breaks: before anything of the answer was sent, or in the middle of it."""
-
-    in_the_middle: bool
-
-
-@dataclass(frozen=True)
-class Slow:
-    """The right answer, after some seconds."""
-
-    seconds: float
-
-
 Fault = Answer | Cut | Slow
 
 
@@ -82,31 +65,14 @@ class Asked:
 
 
 @dataclass
-class SpeechServer:
+class SpeechServer(Vendor):
     """What the server was told and what it saw.
 
     Attributes:
-        url: of the service.
-        faults: what the next requests get; after that, each gets its words.
-        always: what every request gets; None where nothing of the kind.
-        asked: the requests.
-        complaints: what a request had that the real service takes offence at.
-        tokens: how many the token service gave.
         hears: the results for a sound.
     """
 
-    url: str
-    faults: list[Fault] = field(default_factory=list)
-    always: Fault | None = None
-    asked: list[Asked] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-    tokens: int = 0
     hears: Callable[[np.ndarray], list[dict[str, Any]]] = field(default=lambda _: [])
-    lock: Any = field(default_factory=threading.Lock)
-
-    def next_fault(self) -> Fault | None:
-        with self.lock:
-            return self.faults.pop(0) if self.faults else self.always
 
 
 def hear_loud_places(samples: np.ndarray) -> list[dict[str, Any]]:
@@ -166,9 +132,9 @@ def _offence(asked: Asked, path: str) -> Answer | None:
     return None
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    speech: SpeechServer
+class _Handler(Handler):
+    content_type = "application/json"
+    vendor: SpeechServer
 
     def do_POST(self) -> None:
         address = urlsplit(self.path)
@@ -181,28 +147,25 @@ class _Handler(BaseHTTPRequestHandler):
             self._give_token(parse_qs(body.decode()))
             return
         asked = Asked(parse_qs(address.query), headers, body)
-        with self.speech.lock:
-            self.speech.asked.append(asked)
-        fault = self.speech.next_fault()
+        with self.vendor.lock:
+            self.vendor.asked.append(asked)
+        fault = self.vendor.next_fault()
         if isinstance(fault, Answer):
             extra = {"Retry-After": fault.retry_after, "Location": fault.location}
-            self._send(fault.status, fault.body, fault.content_type, extra)
+            self.send(fault.status, fault.body, fault.content_type, extra)
             return
         refusal = _offence(asked, address.path)
         if refusal is not None:
-            self.speech.complaints.append(f"{refusal.status}: {refusal.message}")
-            self._send(refusal.status, refusal.body)
+            self.vendor.complaints.append(f"{refusal.status}: {refusal.message}")
+            self.send(refusal.status, refusal.body)
             return
-        heard = json.dumps({"result_index": 0, "results": self.speech.hears(asked.samples)})
+        heard = json.dumps({"result_index": 0, "results": self.vendor.hears(asked.samples)})
         if isinstance(fault, Slow):
             time.sleep(fault.seconds)
         if isinstance(fault, Cut):
-            if fault.in_the_middle:
-                self._head(200, len(heard) + 40, "application/json", {})
-                self.wfile.write(heard.encode())
-            self._hang_up()
+            self.cut(fault, heard.encode())
             return
-        self._send(200, heard.encode())
+        self.send(200, heard.encode())
 
     def _chunks(self) -> bytes:
         body = b""
@@ -215,10 +178,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _give_token(self, form: dict[str, list[str]]) -> None:
         if form.get("apikey") != [KEY]:
             message = {"errorCode": "BXNIM0415E", "errorMessage": "Provided API key is not found"}
-            self._send(400, json.dumps(message).encode())
+            self.send(400, json.dumps(message).encode())
             return
-        with self.speech.lock:
-            self.speech.tokens += 1
+        with self.vendor.lock:
+            self.vendor.tokens += 1
         given = {
             "access_token": TOKEN,
             "refresh_token": "not_supported",
@@ -226,63 +189,18 @@ class _Handler(BaseHTTPRequestHandler):
             "expires_in": 3600,
             "expiration": int(time.time()) + 3600,
         }
-        self._send(200, json.dumps(given).encode())
+        self.send(200, json.dumps(given).encode())
 
-    def _send(
-        self,
-        status: int,
-        body: bytes,
-        content_type: str = "application/json",
-        extra: dict[str, str | None] | None = None,
-    ) -> None:
-        self._head(status, len(body), content_type, extra or {})
-        self.wfile.write(body)
-
-    def _head(
-        self, status: int, length: int, content_type: str, extra: dict[str, str | None]
-    ) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(length))
-        self.send_header("X-Global-Transaction-ID", "transaction-of-the-test")
-        for name, value in extra.items():
-            if value is not None:
-                self.send_header(name, value)
-        self.end_headers()
-
-    def _hang_up(self) -> None:
-        self.close_connection = True
-        self.wfile.flush()
-        # TLS ends without its farewell, as on a broken line.
-        self.connection.shutdown(socket.SHUT_RDWR)
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
-
-class _Quiet(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hung up is no news."""
+    def named(self) -> tuple[str, str]:
+        return "X-Global-Transaction-ID", "transaction-of-the-test"
 
 
 @contextmanager
 def serving(certificate: Path) -> Iterator[SpeechServer]:
-    """A server with a certificate that `azure_server.certify` made."""
-    server = _Quiet(("127.0.0.1", 0), _Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    speech = SpeechServer(
-        f"https://127.0.0.1:{server.server_port}{INSTANCE}", hears=hear_loud_places
-    )
-    server.RequestHandlerClass = type("Handler", (_Handler,), {"speech": speech})
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    """A server with a certificate that :func:`certify` made."""
+
+    def made(url: str) -> SpeechServer:
+        return SpeechServer(f"{url}{INSTANCE}", hears=hear_loud_places)
+
+    with serving_as(_Handler, certificate, made) as speech:
         yield speech
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
